@@ -1,0 +1,148 @@
+"""The cloud's one YAML file. Relative paths count from the file's own folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from contract import strict_yaml
+from contract.errors import ConfigError
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Broker(_Section):
+    """Where the gateways' messages are. TLS unless said otherwise, always verified."""
+
+    host: str
+    port: Port = 8883
+    user: str = "intake"
+    password_file: Path | None = None
+    tls: bool = True
+    ca_file: Path | None = None
+
+
+class Web(_Section):
+    """Where the API and the console listen."""
+
+    host: str = "127.0.0.1"
+    port: Port = 8080
+
+
+class Intake(_Section):
+    """How readings are committed."""
+
+    commit_every_s: Seconds = 0.05
+    queue_messages: Annotated[int, Field(ge=1)] = 2_000
+    block_readings: Annotated[int, Field(ge=1)] = 50_000
+
+
+class Seal(_Section):
+    """When hot blocks become Parquet: after so long, or when so many readings wait."""
+
+    every_s: Seconds = 300.0
+    readings: Annotated[int, Field(ge=1)] = 2_000_000
+
+
+class Rules(_Section):
+    """Which rules apply: presets by name, files of one's own, and changed numbers by rule id."""
+
+    presets: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+    overrides: dict[str, dict[str, float]] = {}
+
+
+class CloudConfig(_Section):
+    """All of it."""
+
+    data: Path
+    database: str = ""  # SQLAlchemy URL; default: SQLite in the data folder
+    broker: Broker
+    web: Web = Web()
+    intake: Intake = Intake()
+    seal: Seal = Seal()
+    rules: Rules = Rules()
+    timezone: str = "Asia/Shanghai"
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(
+                f"unknown time zone {name!r}; allowed: IANA names such as Asia/Shanghai"
+            ) from None
+        return name
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    @property
+    def database_url(self) -> str:
+        return self.database or f"sqlite:///{self.data / 'state.sqlite'}"
+
+
+def load(path: Path) -> CloudConfig:
+    """Read the file. Raises: ConfigError with every problem, each with file, line and key."""
+    document = strict_yaml.read(path)
+    config = strict_yaml.check(document, CloudConfig)
+    base = path.resolve().parent
+    broker = config.broker
+    resolved = config.model_copy(
+        update={
+            "data": base / config.data,
+            "broker": broker.model_copy(
+                update={
+                    name: base / value
+                    for name in ("password_file", "ca_file")
+                    if (value := getattr(broker, name)) is not None
+                }
+            ),
+            "rules": config.rules.model_copy(
+                update={"files": tuple(base / file for file in config.rules.files)}
+            ),
+        }
+    )
+    missing = [
+        document.problem(where, f"no such file: {file}")
+        for where, file in _files(resolved)
+        if not file.is_file()
+    ]
+    if missing:
+        raise ConfigError(*missing)
+    return resolved
+
+
+def _files(config: CloudConfig) -> list[tuple[strict_yaml.Where, Path]]:
+    files: list[tuple[strict_yaml.Where, Path]] = [
+        (("rules", "files", index), file) for index, file in enumerate(config.rules.files)
+    ]
+    if config.broker.password_file:
+        files.append((("broker", "password_file"), config.broker.password_file))
+    if config.broker.ca_file:
+        files.append((("broker", "ca_file"), config.broker.ca_file))
+    return files
+
+
+def read_secret(path: Path) -> str:
+    """Read a password file. Raises: ConfigError if it cannot be read or others may read it."""
+    try:
+        mode = path.stat().st_mode
+        secret = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: the password cannot be read: {error}") from error
+    if mode & 0o077:
+        raise ConfigError(f"{path}: others may read this password; run: chmod 600 {path}")
+    if not secret:
+        raise ConfigError(f"{path}: the password is empty")
+    return secret

@@ -1,0 +1,1 @@
+"""Pure: values in, values or actions out. No sockets, files, clock, environment or logging."""

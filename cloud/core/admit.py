@@ -1,0 +1,61 @@
+"""Admission: what of a batch goes in. Once, of one's own devices, at a possible time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from contract.codec import Decoded, Rejected
+from contract.intervals import IntervalSet
+from contract.readings import Reading
+
+EARLIEST_MS = 1_577_836_800_000  # 2020-01-01: before there was such a thing as this product
+LATEST_AHEAD_MS = 86_400_000  # an edge's clock may run ahead a day, and is then doubted
+DOUBTED_AHEAD_MS = 300_000  # rules do not believe a reading from further ahead than this
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """What is to be stored of a batch, and what is to be set aside."""
+
+    duplicate: bool = False
+    readings: tuple[Reading, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+
+
+def admit(
+    decoded: Decoded,
+    *,
+    gateway: str,
+    have: IntervalSet,
+    owner_of: Callable[[str], str | None],
+    now_ms: int,
+) -> Admission:
+    """Decide about a batch.
+
+    Args:    have: the numbers of this epoch that are committed. owner_of: a device's gateway, or
+             None for a device nobody has claimed.
+    Returns: nothing of a batch whose number is in `have`; else its readings but those rejected.
+    """
+    if decoded.batch.seq in have:
+        return Admission(duplicate=True)
+    rejected = list(decoded.rejected)
+    readings = []
+    for index, reading in enumerate(decoded.batch.readings):
+        reason = _refusal(reading, gateway, owner_of, now_ms)
+        if reason is None:
+            readings.append(reading)
+        else:
+            rejected.append(Rejected(index, f"{reading.device}:{reading.measurement}", reason))
+    return Admission(readings=tuple(readings), rejected=tuple(rejected))
+
+
+def _refusal(
+    reading: Reading, gateway: str, owner_of: Callable[[str], str | None], now_ms: int
+) -> str | None:
+    if not EARLIEST_MS <= reading.observed_ms <= now_ms + LATEST_AHEAD_MS:
+        return f"time {reading.observed_ms} is before 2020 or more than a day ahead"
+    owner = owner_of(reading.device)
+    if owner is not None and owner != gateway:
+        return f"device {reading.device} belongs to gateway {owner}"
+    return None

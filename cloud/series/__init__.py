@@ -1,0 +1,1 @@
+"""Where readings are kept: hot blocks, and the stores they are sealed into."""

@@ -1,0 +1,1 @@
+"""The state database: one schema, SQLite or PostgreSQL."""

@@ -1,0 +1,1 @@
+"""What edge and cloud agree on: quantities, readings, the wire codec, topics, clock, errors."""

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import pytest
+
+from cloud.core.admit import EARLIEST_MS, LATEST_AHEAD_MS, Admission, admit
+from contract.codec import Decoded, Rejected
+from contract.intervals import IntervalSet
+from contract.readings import Batch, Reading
+
+NOW_MS = 1_790_000_000_000
+OWNERS = {"noise-1": "here", "noise-2": "elsewhere"}
+
+
+def of(*readings: Reading, seq: int = 3, have: IntervalSet | None = None) -> Admission:
+    return admit(
+        Decoded(Batch(epoch="0123abcd", seq=seq, readings=readings), (Rejected(9, "x", "bad"),)),
+        gateway="here",
+        have=have or IntervalSet(),
+        owner_of=OWNERS.get,
+        now_ms=NOW_MS,
+    )
+
+
+def reading(device: str = "noise-1", observed_ms: int = NOW_MS) -> Reading:
+    return Reading(device, "noise_laeq", observed_ms, 60.0)
+
+
+def test_a_new_batch_goes_in() -> None:
+    admission = of(reading())
+    assert admission.readings == (reading(),)
+    assert not admission.duplicate
+
+
+def test_a_number_in_the_set_is_a_duplicate() -> None:
+    assert of(reading(), have=IntervalSet([(1, 5)])) == Admission(duplicate=True)
+
+
+def test_a_number_below_the_highest_is_just_late() -> None:
+    assert of(reading(), have=IntervalSet([(1, 2), (4, 9)])).readings == (reading(),)
+
+
+def test_what_the_codec_set_aside_stays_set_aside() -> None:
+    assert of(reading()).rejected == (Rejected(9, "x", "bad"),)
+
+
+def test_a_device_that_nobody_claimed_goes_in() -> None:
+    assert of(reading("new")).readings == (reading("new"),)
+
+
+def test_another_gateways_device_is_set_aside_and_the_rest_kept() -> None:
+    admission = of(reading("noise-2"), reading())
+    assert admission.readings == (reading(),)
+    assert admission.rejected[1] == Rejected(
+        0, "noise-2:noise_laeq", "device noise-2 belongs to gateway elsewhere"
+    )
+
+
+@pytest.mark.parametrize(
+    ("observed_ms", "goes_in"),
+    [
+        (0, False),
+        (EARLIEST_MS - 1, False),
+        (EARLIEST_MS, True),
+        (NOW_MS + LATEST_AHEAD_MS, True),
+        (NOW_MS + LATEST_AHEAD_MS + 1, False),
+    ],
+)
+def test_impossible_times_are_set_aside(observed_ms: int, goes_in: bool) -> None:
+    assert bool(of(reading(observed_ms=observed_ms)).readings) is goes_in

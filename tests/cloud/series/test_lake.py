@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+import sqlalchemy as sa
+
+from cloud.core.columns import Columns
+from cloud.ports import Count
+from cloud.series import hot
+from cloud.series.lake import LakeStore
+from cloud.series.sealer import Sealer
+from cloud.state import schema
+from cloud.state.database import Database
+from cloud.state.upsert import upsert
+from contract.clock import ManualClock
+from contract.errors import StorageError
+from contract.quality import Quality
+from tests.suites.series_store import GAS, LAEQ, OK, T0_MS, WIND, SeriesStoreSuite, columns_of
+
+MEASUREMENTS = {LAEQ: "noise_laeq", WIND: "wind_direction", GAS: "gas_pressure.inlet"}
+
+
+@dataclass
+class LakeBench:
+    database: Database
+    store: LakeStore
+    sealer: Sealer
+
+    def commit(self, columns: Columns) -> None:
+        with self.database.write() as connection:
+            block = hot.append(connection, columns, T0_MS)
+            upsert(
+                connection,
+                schema.engine_snapshot,
+                {"id": 1, "block": block, "rules": "", "data": b""},
+            )
+
+    def seal(self) -> None:
+        self.sealer.seal()
+
+
+@pytest.fixture
+def bench(database: Database, tmp_path: Path) -> LakeBench:
+    with database.write() as connection:
+        connection.execute(
+            schema.devices.insert().values(
+                id="d",
+                gateway="g",
+                kind="",
+                profile="",
+                name="",
+                asset="",
+                owner="",
+                address="",
+                tags={},
+                first_seen_ms=0,
+            )
+        )
+        for number, measurement in MEASUREMENTS.items():
+            connection.execute(
+                schema.series.insert().values(id=number, device="d", measurement=measurement)
+            )
+    folder = tmp_path / "lake"
+    return LakeBench(
+        database, LakeStore(database, folder), Sealer(database, folder, ManualClock(T0_MS))
+    )
+
+
+class TestLake(SeriesStoreSuite):
+    """The suite, on the lake."""
+
+
+def rows(count: int, start: int = 0) -> Columns:
+    return columns_of([(GAS, start + n, n / 10, OK) for n in range(count)])
+
+
+def test_files_are_open_to_any_reader(bench: LakeBench, tmp_path: Path) -> None:
+    bench.commit(columns_of([(GAS, 0, 2.5, OK), (LAEQ, 1, float("nan"), Quality.FAULT)]))
+    bench.seal()
+    (path,) = (tmp_path / "lake").glob("day=2026-09-21/*.parquet")
+    table = pq.read_table(path).to_pylist()
+    assert [(r["device"], r["measurement"], r["value"], r["quality"]) for r in table] == [
+        ("d", "noise_laeq", None, int(Quality.FAULT)),
+        ("d", "gas_pressure.inlet", 2.5, 0),
+    ]
+    assert table[1]["observed_at"].isoformat() == "2026-09-21T14:13:00+00:00"
+    assert duckdb.read_parquet(str(path)).shape[0] == 2
+
+
+def test_a_day_is_a_folder(bench: LakeBench, tmp_path: Path) -> None:
+    bench.commit(columns_of([(GAS, 0, 1.0, OK), (GAS, 86_400, 2.0, OK)]))
+    bench.seal()
+    assert sorted(path.name for path in (tmp_path / "lake").iterdir()) == [
+        "day=2026-09-21",
+        "day=2026-09-22",
+    ]
+
+
+def test_blocks_the_rules_still_need_stay(bench: LakeBench) -> None:
+    bench.commit(rows(5))
+    with bench.database.write() as connection:
+        hot.append(connection, rows(5, start=5), T0_MS)
+    assert bench.sealer.seal().readings == 5
+    assert bench.store.count() == Count(stored=10, duplicates=0, hot=5, cold=5)
+
+
+def test_a_crash_between_file_and_list_doubles_nothing(bench: LakeBench, tmp_path: Path) -> None:
+    """The file is there, the transaction is not: as after a kill at the worst moment."""
+    bench.commit(rows(5))
+    bench.seal()
+    (path,) = (tmp_path / "lake").glob("*/*.parquet")
+    stray = path.with_name("000000000007-000000000009.parquet")
+    stray.write_bytes(path.read_bytes())
+    path.with_name("x.tmp").write_bytes(b"half")
+    assert bench.store.count().stored == 5
+    assert bench.sealer.remove_strays() == 2
+    assert path.exists()
+    assert not stray.exists()
+
+
+def test_a_file_that_lost_readings_is_noticed(bench: LakeBench, tmp_path: Path) -> None:
+    bench.commit(rows(5))
+    bench.seal()
+    (path,) = (tmp_path / "lake").glob("*/*.parquet")
+    pq.write_table(pq.read_table(path).slice(0, 3), path)
+    with pytest.raises(StorageError, match="holds 3 readings where its list names 5"):
+        bench.store.count()
+
+
+def test_a_missing_file_is_a_storage_error(bench: LakeBench, tmp_path: Path) -> None:
+    bench.commit(rows(5))
+    bench.seal()
+    next((tmp_path / "lake").glob("*/*.parquet")).unlink()
+    with pytest.raises(StorageError, match="cannot be read"):
+        bench.store.range([GAS], T0_MS, T0_MS + 10_000)
+
+
+def test_a_damaged_block_is_a_storage_error(bench: LakeBench) -> None:
+    bench.commit(rows(5))
+    with bench.database.write() as connection:
+        connection.execute(schema.blocks.update().values(data=b"\x00" * 30))
+    with pytest.raises(StorageError, match="damaged"):
+        bench.store.range([GAS], T0_MS, T0_MS + 10_000)
+
+
+def test_a_query_during_a_seal_sees_each_reading_once(bench: LakeBench) -> None:
+    for start in range(0, 400, 20):
+        bench.commit(rows(20, start=start))
+    stop, seen = threading.Event(), set()
+
+    def look() -> None:
+        while not stop.is_set():
+            seen.add(len(bench.store.range([GAS], T0_MS, T0_MS + 10**9)))
+
+    looker = threading.Thread(target=look)
+    looker.start()
+    while not seen:
+        stop.wait(0.001)
+    for start in range(400, 600, 20):
+        bench.seal()
+        bench.commit(rows(20, start=start))
+    stop.set()
+    looker.join()
+    assert seen <= set(range(400, 601, 20))
+
+
+def test_sealing_when_there_is_nothing_does_nothing(bench: LakeBench) -> None:
+    assert bench.sealer.seal().files == 0
+    with bench.database.read() as connection:
+        assert connection.execute(sa.select(schema.lake_files)).all() == []

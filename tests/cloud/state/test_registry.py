@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from cloud.state import schema
+from cloud.state.database import Database
+from cloud.state.registry import Registry, told_state
+from contract.messages import Birth, DeviceBirth, Place, State
+from contract.readings import Reading
+
+
+def birth(*devices: DeviceBirth, gateway: str = "here") -> Birth:
+    return Birth(gateway=gateway, agent_version="1", config_version="c", born_ms=5, devices=devices)
+
+
+def device(name: str = "noise-1", **more: str) -> DeviceBirth:
+    return DeviceBirth(
+        id=name,
+        kind="noise",
+        profile="noise/rs485-sound",
+        period_s=1,
+        measurements=("noise_laeq",),
+        name="文化路",
+        place=Place(latitude=30.6, longitude=104.1),
+        tags=more,
+    )
+
+
+def reading(name: str = "noise-1", measurement: str = "noise_laeq") -> Reading:
+    return Reading(name, measurement, 1, 60.0)
+
+
+def test_series_are_numbered_once_and_found_again(database: Database) -> None:
+    with database.write() as connection:
+        registry = Registry.load(connection)
+        first, new = registry.number(
+            connection, "here", [reading(), reading("noise-2"), reading()], 1
+        )
+    assert len(new) == 2
+    assert first[0] == first[2] != first[1]
+    with database.write() as connection:
+        again, new = Registry.load(connection).number(connection, "here", [reading("noise-2")], 1)
+    assert (list(again), new) == ([first[1]], [])
+
+
+def test_an_unknown_device_is_written_down_as_the_senders(database: Database) -> None:
+    with database.write() as connection:
+        registry = Registry.load(connection)
+        registry.number(connection, "here", [reading("new")], 1)
+    assert registry.owner_of("new") == "here"
+    assert registry.owner_of("other") is None
+
+
+def test_a_birth_tells_who_the_devices_are(database: Database) -> None:
+    with database.write() as connection:
+        registry = Registry.load(connection)
+        registry.number(connection, "here", [reading()], 1)
+        changed, refused = registry.born(connection, birth(device(area_class="2")), 1)
+        assert (len(changed), refused) == (1, [])
+        assert changed[0].device.tags == {"area_class": "2"}
+        assert registry.born(connection, birth(device(area_class="2")), 1)[0] == []
+        row = connection.execute(sa.select(schema.devices)).one()
+        assert (row.kind, row.name, row.latitude) == ("noise", "文化路", 30.6)
+    with database.read() as connection:
+        again = Registry.load(connection)
+    assert [series.device.tags for series in again.all_series()] == [{"area_class": "2"}]
+
+
+def test_a_birth_cannot_take_another_gateways_device(database: Database) -> None:
+    with database.write() as connection:
+        registry = Registry.load(connection)
+        registry.born(connection, birth(device()), 1)
+        _, refused = registry.born(
+            connection, birth(device(), device("noise-9"), gateway="thief"), 1
+        )
+        assert refused == ["noise-1"]
+        assert registry.owner_of("noise-1") == "here"
+        assert registry.owner_of("noise-9") == "thief"
+
+
+def test_a_gateways_state_is_that_of_its_last_word(database: Database) -> None:
+    with database.write() as connection:
+        for online in (True, False):
+            told_state(connection, "here", State(online=online, at_ms=1), 7)
+        row = connection.execute(sa.select(schema.gateways)).one()
+    assert (row.online, row.state_ms) == (False, 7)

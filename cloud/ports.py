@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cloud.core.columns import Columns
+from cloud.core.gate import Decision
+
+if TYPE_CHECKING:
+    import sqlalchemy as sa
+
+    from cloud.alert_rows import Alert
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,3 +71,28 @@ class Count:
     duplicates: int
     hot: int
     cold: int
+
+
+class CaseSystem(Protocol):
+    """Where alerts become work. The outbox calls it (cloud/cases/outbox.py), once per message.
+
+    The connection is the transaction that marks the message done: what is written through it and
+    the mark stand or fall together. What is done elsewhere must bear being done again.
+    """
+
+    def raised(
+        self, connection: sa.Connection, alert: Alert, decision: Decision, at_ms: int
+    ) -> str:
+        """Open a case for an alert, or attach it to the open one of its asset and category.
+
+        Returns: the case's id. Raises: TransportError to be called again later; RejectedError if
+        the system refused for good.
+        """
+        ...
+
+    def returned(self, connection: sa.Connection, alert: str, at_ms: int) -> None:
+        """Tell that an alert's sensor is back to normal. It never closes a case.
+
+        Raises: as raised().
+        """
+        ...

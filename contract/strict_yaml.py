@@ -140,6 +140,13 @@ def _problem(document: Document, model: type, detail: typing.Any) -> str:
             return document.problem(where, f"unknown key; {suggest(str(where[-1]), keys)}")
         case "missing":
             return document.problem(where[: len(where)], f"{detail['loc'][-1]} is missing")
+        case "union_tag_invalid":
+            key, tag = detail["ctx"]["discriminator"].strip("'"), detail["ctx"]["tag"]
+            right = detail["ctx"]["expected_tags"].replace("'", "").split(", ")
+            return document.problem((*where, key), f"unknown {key} {tag!r}; {suggest(tag, right)}")
+        case "union_tag_not_found":
+            key = detail["ctx"]["discriminator"].strip("'")
+            return document.problem(where, f"{key} is missing")
         case "value_error":
             return document.problem(where, str(detail["ctx"]["error"]))
         case _:

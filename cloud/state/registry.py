@@ -130,11 +130,12 @@ class Registry:
         self, connection: sa.Connection, gateway: str, reading: Reading, now_ms: int
     ) -> Series:
         if reading.device not in self._devices:
-            row = {
+            row: dict[str, Any] = {
                 "id": reading.device,
                 "gateway": gateway,
                 "kind": "",
                 "profile": "",
+                "period_s": None,
                 "name": "",
                 "asset": "",
                 "owner": "",
@@ -161,7 +162,12 @@ class Registry:
 def device_of(row: Mapping[str, Any]) -> Device:
     """Return what rules and the gate know of a row of `devices`."""
     return Device(
-        id=row["id"], kind=row["kind"], asset=row["asset"], owner=row["owner"], tags=row["tags"]
+        id=row["id"],
+        kind=row["kind"],
+        asset=row["asset"],
+        owner=row["owner"],
+        tags=row["tags"],
+        period_s=row["period_s"],
     )
 
 

@@ -303,7 +303,6 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_case_alerts_alert"), ["alert"], unique=False)
 
 
-
 def downgrade() -> None:
     with op.batch_alter_table("case_alerts", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_case_alerts_alert"))

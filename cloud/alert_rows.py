@@ -1,0 +1,113 @@
+"""The rows of alerts and of their histories, as the state database has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from cloud.core.isa_18_2 import Event, State
+from cloud.core.model import Severity
+from cloud.errors import ConflictError, NotFoundError
+from cloud.state import schema
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """One occurrence of a rule on a series. The fields are the table's columns, explained there."""
+
+    id: str
+    rule: str
+    rule_version: str
+    rule_source: str
+    title: str
+    title_en: str
+    category: str
+    device: str
+    series: int
+    kind: str
+    measurement: str
+    severity: Severity
+    state: State
+    limit_value: float
+    first_value: float
+    began_ms: int
+    due_ms: int
+    observed_ms: int
+    recorded_ms: int
+    returned_ms: int | None
+    acknowledged_ms: int | None
+    acknowledged_by: str | None
+    ended_ms: int | None
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertEvent:
+    """One line of an alert's history. by: "" for the engine. value: None where none was read."""
+
+    at_ms: int
+    recorded_ms: int
+    event: Event
+    from_state: State
+    to_state: State
+    by: str = ""
+    note: str = ""
+    value: float | None = None
+
+
+def alert_of(row: sa.Row[tuple[object, ...]]) -> Alert:
+    """Return the alert that a row of `alerts` is."""
+    return Alert(
+        **{
+            **row._mapping,
+            "severity": Severity(row.severity),
+            "state": State(row.state),
+        }
+    )
+
+
+def event_of(row: sa.Row[tuple[object, ...]]) -> AlertEvent:
+    """Return the line of history that a row of `alert_events` is."""
+    return AlertEvent(
+        at_ms=row.at_ms,
+        recorded_ms=row.recorded_ms,
+        event=Event(row.event),
+        from_state=State(row.from_state),
+        to_state=State(row.to_state),
+        by=row.by,
+        note=row.note,
+        value=row.value,
+    )
+
+
+def load(connection: sa.Connection, alert_id: str, *, to_change: bool = False) -> Alert:
+    """Return one alert, locked against other writers if it is to be changed.
+
+    Raises: NotFoundError.
+    """
+    table = schema.alerts
+    query = sa.select(table).where(table.c.id == alert_id)
+    row = connection.execute(query.with_for_update() if to_change else query).one_or_none()
+    if row is None:
+        raise NotFoundError(f"there is no alert {alert_id!r}")
+    return alert_of(row)
+
+
+def update(connection: sa.Connection, alert: Alert, loaded_version: int) -> None:
+    """Write what can change of an alert. Raises: ConflictError if somebody was faster."""
+    table = schema.alerts
+    done = connection.execute(
+        sa.update(table)
+        .where(table.c.id == alert.id, table.c.version == loaded_version)
+        .values(
+            state=alert.state.value,
+            returned_ms=alert.returned_ms,
+            acknowledged_ms=alert.acknowledged_ms,
+            acknowledged_by=alert.acknowledged_by,
+            ended_ms=alert.ended_ms,
+            version=alert.version,
+        )
+    )
+    if done.rowcount != 1:
+        raise ConflictError(f"alert {alert.id} was changed by somebody else; load it again")

@@ -1,0 +1,188 @@
+"""Alerts: what the engine found becomes an occurrence with a state, a history, and a message.
+
+Every function works in its caller's transaction. Ids sort by the time the trouble began.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+
+import sqlalchemy as sa
+
+from cloud import alert_rows
+from cloud.alert_book import RAISED, RETURNED, AlertChange, Book, alert_id
+from cloud.alert_rows import Alert, AlertEvent
+from cloud.core.isa_18_2 import Event, NotAllowedError, State, states_with
+from cloud.core.isa_18_2 import apply as next_state
+from cloud.core.model import ConditionBegan, ConditionEvent
+from cloud.core.rules import RuleSet
+from cloud.errors import ConflictError
+from cloud.state import schema
+from cloud.state.values import values_of
+
+__all__ = [
+    "RAISED",
+    "RETURNED",
+    "Alert",
+    "AlertChange",
+    "AlertDetail",
+    "AlertEvent",
+    "AlertPage",
+    "acknowledge",
+    "active_conditions",
+    "alert_id",
+    "apply",
+    "count_alerts",
+    "get_alert",
+    "list_alerts",
+]
+
+MOST_PER_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertDetail:
+    """An alert, its history from the beginning, and the cases it is evidence in."""
+
+    alert: Alert
+    events: list[AlertEvent]
+    cases: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertPage:
+    """Alerts, newest first. cursor: for the next page; None at the end."""
+
+    alerts: list[Alert]
+    cursor: str | None
+
+
+def apply(
+    connection: sa.Connection,
+    events: Sequence[ConditionEvent],
+    rules: RuleSet,
+    recorded_ms: int,
+) -> list[AlertChange]:
+    """Open, return and re-raise alerts as the engine's events say, in their order.
+
+    Writes alerts, their history, and the outbox rows that cases are made from. An event that
+    changes nothing (raised already, or nothing open to return) is passed over: the engine may have
+    been restored from before it.
+    """
+    if not events:
+        return []
+    book = Book.load(connection, {event.series for event in events}, recorded_ms)
+    for event in events:
+        if isinstance(event, ConditionBegan):
+            book.began(event, rules.by_id[event.rule])
+        else:
+            book.ended(event)
+    book.write(connection)
+    return book.changes
+
+
+def active_conditions(connection: sa.Connection) -> list[tuple[str, int]]:
+    """Return (rule, series) of every alert whose condition holds: what Engine.adopt() is told."""
+    table = schema.alerts
+    rows = connection.execute(
+        sa.select(table.c.rule, table.c.series)
+        .where(table.c.state != State.NORM.value, table.c.returned_ms.is_(None))
+        .order_by(table.c.id)
+    )
+    return [(row.rule, row.series) for row in rows]
+
+
+def acknowledge(
+    connection: sa.Connection, alert_id: str, by: str, at_ms: int, note: str = ""
+) -> Alert:
+    """Record that a person has seen an alert.
+
+    Raises: NotFoundError; ConflictError if its state does not allow it, saying which do.
+    """
+    alert = alert_rows.load(connection, alert_id, to_change=True)
+    try:
+        state = next_state(alert.state, Event.ACKNOWLEDGE)
+    except NotAllowedError as error:
+        allowed = ", ".join(state.value for state in states_with(Event.ACKNOWLEDGE))
+        raise ConflictError(
+            f"alert {alert_id} is {alert.state.value}; it can be acknowledged in {allowed}"
+        ) from error
+    changed = replace(
+        alert,
+        state=state,
+        acknowledged_ms=at_ms,
+        acknowledged_by=by,
+        ended_ms=at_ms if state is State.NORM else None,
+        version=alert.version + 1,
+    )
+    alert_rows.update(connection, changed, alert.version)
+    line = AlertEvent(
+        at_ms=at_ms,
+        recorded_ms=at_ms,
+        event=Event.ACKNOWLEDGE,
+        from_state=alert.state,
+        to_state=state,
+        by=by,
+        note=note,
+    )
+    values = {"alert": alert_id, **values_of(line)}
+    connection.execute(sa.insert(schema.alert_events), [values])
+    return changed
+
+
+def list_alerts(
+    connection: sa.Connection,
+    *,
+    states: Collection[State] = (),
+    kind: str = "",
+    device: str = "",
+    since_ms: int | None = None,
+    cursor: str = "",
+    limit: int = 50,
+) -> AlertPage:
+    """Return alerts, newest first by the time they began.
+
+    states: none means every state. since_ms: began at that time or later. cursor: of the page
+    before. limit: 1 to 500.
+    """
+    limit = max(1, min(limit, MOST_PER_PAGE))
+    table = schema.alerts
+    query = sa.select(table).order_by(table.c.id.desc()).limit(limit + 1)
+    if states:
+        query = query.where(table.c.state.in_([state.value for state in states]))
+    if kind:
+        query = query.where(table.c.kind == kind)
+    if device:
+        query = query.where(table.c.device == device)
+    if since_ms is not None:
+        query = query.where(table.c.began_ms >= since_ms)
+    if cursor:
+        query = query.where(table.c.id < cursor)
+    found = [alert_rows.alert_of(row) for row in connection.execute(query)]
+    more = found[limit - 1].id if len(found) > limit else None
+    return AlertPage(alerts=found[:limit], cursor=more)
+
+
+def get_alert(connection: sa.Connection, alert_id: str) -> AlertDetail:
+    """Return an alert with its history and cases. Raises: NotFoundError."""
+    alert = alert_rows.load(connection, alert_id)
+    events, attached = schema.alert_events, schema.case_alerts
+    history = sa.select(events).where(events.c.alert == alert_id).order_by(events.c.id)
+    cases = sa.select(attached.c.case).where(attached.c.alert == alert_id).order_by("case")
+    return AlertDetail(
+        alert=alert,
+        events=[alert_rows.event_of(row) for row in connection.execute(history)],
+        cases=list(connection.scalars(cases)),
+    )
+
+
+def count_alerts(connection: sa.Connection) -> dict[tuple[str, State], int]:
+    """Return how many alerts there are of each kind in each state."""
+    table = schema.alerts
+    rows = connection.execute(
+        sa.select(table.c.kind, table.c.state, sa.func.count().label("n")).group_by(
+            table.c.kind, table.c.state
+        )
+    )
+    return {(row.kind, State(row.state)): row.n for row in rows}

@@ -1,0 +1,174 @@
+"""The only place of the cloud that builds adapters: what `gridwarden cloud` runs."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from cloud.cases import CASE_SYSTEMS, outbox
+from cloud.config import CloudConfig
+from cloud.core.gate import GatePolicy
+from cloud.intake import MqttIntake
+from cloud.pipeline import Line
+from cloud.rules.loader import RuleSet, load_rules
+from cloud.series.lake import LakeStore
+from cloud.series.sealer import Sealer
+from cloud.state.database import Database
+from cloud.state.lock import exclusive
+from cloud.state.migrate import migrate, require_current
+from cloud.web.server import serve
+from cloud.web.services import Services
+from contract.clock import Clock, SystemClock
+from contract.errors import ConfigError, StorageError
+
+log = logging.getLogger("gridwarden")
+
+OUTBOX_EVERY_S = 0.2
+OUTBOX_ROWS = 200
+
+
+def open_database(config: CloudConfig) -> Database:
+    """Open the state database. Raises: ConfigError if its folder cannot be used."""
+    _make_folder(config.data)
+    return Database(config.database_url)
+
+
+def initialise(config: CloudConfig) -> Database:
+    """Make the data folder and bring the state database to this version's schema."""
+    database = open_database(config)
+    migrate(database)
+    return database
+
+
+def store(config: CloudConfig, database: Database) -> LakeStore:
+    return LakeStore(database, config.data / "lake")
+
+
+def rules(config: CloudConfig) -> RuleSet:
+    """Load the rules. Raises: RuleError with every problem."""
+    return load_rules(
+        config.rules.presets,
+        config.rules.files,
+        config.rules.overrides,
+        datetime.now(UTC).astimezone(config.zone).date(),
+    )
+
+
+def run_intake(config: CloudConfig, stop: threading.Event) -> None:
+    """Run intake, sealer and outbox until told to stop.
+
+    Raises: ConfigError before anything starts; whatever ended one of them, after all have ended.
+    """
+    rule_set = rules(config)
+    with exclusive(config.data / "intake.lock", "intake"), _opened(config) as database:
+        clock = SystemClock()
+        sealer = Sealer(database, config.data / "lake", clock)
+        strays = sealer.remove_strays()
+        if strays:
+            log.warning("removed %d files of the lake that a crash left unnamed", strays)
+        intake = MqttIntake(
+            config.broker,
+            config.intake,
+            lambda: Line(database, rule_set, config.zone, clock),
+            client_id="intake-00",
+        )
+        _together(
+            stop,
+            {
+                "intake": lambda: intake.run(stop),
+                "sealer": lambda: _seal(sealer, config.seal.every_s, stop),
+                "outbox": lambda: _drain(database, config.zone, clock, stop),
+            },
+        )
+
+
+def run_web(config: CloudConfig) -> None:
+    """Serve the API and the console until SIGTERM or SIGINT.
+
+    Raises: ConfigError before anything starts, e.g. if the port is in use.
+    """
+    rule_set = rules(config)
+    with _opened(config) as database:
+        services = Services(
+            database=database,
+            series_store=store(config, database),
+            rules=rule_set,
+            clock=SystemClock(),
+            timezone=config.zone,
+        )
+        serve(services, config.web.host, config.web.port)
+
+
+def stop_on_signals() -> threading.Event:
+    """Return an event that SIGTERM and SIGINT set."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+@contextmanager
+def _opened(config: CloudConfig) -> Iterator[Database]:
+    database = open_database(config)
+    try:
+        require_current(database)
+        yield database
+    finally:
+        database.close()
+
+
+def _together(stop: threading.Event, tasks: dict[str, Callable[[], None]]) -> None:
+    """Run tasks in named threads; one that fails ends them all, and its error is raised."""
+    errors: list[BaseException] = []
+
+    def guarded(task: Callable[[], None]) -> None:
+        try:
+            task()
+        except BaseException as error:
+            errors.append(error)
+        finally:
+            stop.set()
+
+    threads = [
+        threading.Thread(target=guarded, args=[task], name=name) for name, task in tasks.items()
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+def _seal(sealer: Sealer, every_s: float, stop: threading.Event) -> None:
+    while not stop.wait(every_s):
+        try:
+            sealed = sealer.seal()
+        except StorageError as error:
+            log.error("not sealed, trying again: %s", error)
+            continue
+        if sealed.readings:
+            log.info("sealed %d readings into %d files", sealed.readings, sealed.files)
+
+
+def _drain(database: Database, zone: ZoneInfo, clock: Clock, stop: threading.Event) -> None:
+    case_system = CASE_SYSTEMS["ledger"](zone)
+    gate = GatePolicy()
+    while not stop.wait(OUTBOX_EVERY_S):
+        try:
+            outbox.drain(database, case_system, gate, clock.now_ms(), limit=OUTBOX_ROWS)
+        except StorageError as error:
+            log.error("outbox not drained, trying again: %s", error)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"data: {folder} cannot be made: {error.strerror}") from error

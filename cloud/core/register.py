@@ -1,0 +1,83 @@
+"""Which series the engine knows, by its own numbers (slots), and what it remembers of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cloud.core.arrivals import NEVER
+from cloud.core.model import Device, Series
+
+NO_ERA = NEVER
+
+
+class Register:
+    """Series and their state in columns, one row a slot.
+
+    last_ms:   the newest reading, usable or not; NEVER before the first
+    usable_ms: the newest usable reading
+    gap_ms:    a longer silence than this fulfils no duration
+    low, high: the band of values that change nothing; band_of: from_ms of the era it is drawn for
+    """
+
+    def __init__(self) -> None:
+        self.series: list[Series] = []
+        self.slot_of = np.full(1, -1, np.int32)  # by series id
+        self.slots_of: dict[str, list[int]] = {}  # by device id
+        self.last_ms = np.empty(0, np.int64)
+        self.usable_ms = np.empty(0, np.int64)
+        self.gap_ms = np.empty(0, np.int64)
+        self.low = np.empty(0)
+        self.high = np.empty(0)
+        self.band_of = np.empty(0, np.int64)
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+    def enter(self, series: Iterable[Series]) -> dict[str, Device]:
+        """Add series, or take their devices as they are now; return the devices concerned."""
+        devices: dict[str, Device] = {}
+        for one in series:
+            devices[one.device.id] = one.device
+            if self.slot(one.id) < 0:
+                self._add(one)
+        for device in devices.values():
+            for slot in self.slots_of[device.id]:
+                self.series[slot] = replace(self.series[slot], device=device)
+        self._grow()
+        return devices
+
+    def slot(self, series: int) -> int:
+        """Return a series' slot, -1 if it was never entered."""
+        return int(self.slot_of[series]) if series < len(self.slot_of) else -1
+
+    def slots(self, devices: Iterable[str]) -> NDArray[np.intp]:
+        """Return the slots of some devices, rising."""
+        return np.array(sorted(s for device in devices for s in self.slots_of[device]), np.intp)
+
+    def forget_bands(self, slots: NDArray[np.intp] | slice) -> None:
+        """Have bands drawn anew before they are next used."""
+        self.band_of[slots] = NO_ERA
+
+    def _add(self, one: Series) -> None:
+        if one.id >= len(self.slot_of):
+            longer = np.full(max(one.id + 1, 2 * len(self.slot_of)), -1, np.int32)
+            longer[: len(self.slot_of)] = self.slot_of
+            self.slot_of = longer
+        self.slot_of[one.id] = len(self.series)
+        self.slots_of.setdefault(one.device.id, []).append(len(self.series))
+        self.series.append(one)
+
+    def _grow(self) -> None:
+        more = len(self.series) - len(self.last_ms)
+        if more:
+            never = np.full(more, NEVER)
+            self.last_ms = np.concatenate((self.last_ms, never))
+            self.usable_ms = np.concatenate((self.usable_ms, never))
+            self.gap_ms = np.concatenate((self.gap_ms, np.zeros(more, np.int64)))
+            self.low = np.concatenate((self.low, np.full(more, -np.inf)))
+            self.high = np.concatenate((self.high, np.full(more, np.inf)))
+            self.band_of = np.concatenate((self.band_of, np.full(more, NO_ERA)))

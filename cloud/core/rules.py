@@ -1,0 +1,135 @@
+"""What a rule is, and which of a device's measurements it watches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from functools import cached_property
+
+from cloud.core.model import Device, Severity
+
+
+class Direction(StrEnum):
+    """On which side of the limit the trouble is."""
+
+    ABOVE = "above"
+    BELOW = "below"
+
+
+class Schedule(StrEnum):
+    """The hours in which a rule is in force, local time (cloud/core/schedule.py)."""
+
+    ALWAYS = "always"
+    DAY = "day"
+    NIGHT = "night"
+
+
+class Mark(StrEnum):
+    """How sure a figure is. Nothing below S may be called what a standard says."""
+
+    PRIMARY = "P"  # read in a primary text, or in source code
+    SECONDARY = "S"  # seen on a secondary page
+    MEMORY_HIGH = "M-high"
+    MEMORY_MEDIUM = "M-medium"
+    MEMORY_LOW = "M-low"
+    JUDGEMENT = "judgement"  # our own choice; no document says so
+    CONFIGURED = "configured"  # this installation's choice, in its configuration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A threshold on one quantity of the devices it selects.
+
+    kinds:        of device; none means every kind.
+    measurements: in order of preference; a device is watched by the first of them that it has.
+                  "noise_laeq" means every channel of the quantity, "gas_pressure.inlet" only one.
+    select:       tag → values; "" stands for a device without the tag, "!x" for all but x. Empty:
+                  every device of the kinds.
+    limit, deadband: in `unit`, the quantity's canonical one. Beyond means strictly above or below;
+                  back within means the limit less the deadband, or further.
+    effective, until: local dates; in force from the first, no longer on the second.
+    category:     GB/T 30428, "03-02"; "" for what makes no case.
+    source, mark: where the limit is from, and how sure that is; timing_*: the deadband and delays.
+    """
+
+    id: str
+    version: str
+    title_zh: str
+    title_en: str
+    kinds: tuple[str, ...] = ()
+    measurements: tuple[str, ...]
+    select: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    schedule: Schedule = Schedule.ALWAYS
+    direction: Direction
+    limit: float
+    unit: str
+    deadband: float = 0.0
+    on_delay_s: float = 0.0
+    off_delay_s: float = 0.0
+    severity: Severity
+    category: str = ""
+    source: str
+    mark: Mark
+    timing_source: str = ""
+    timing_mark: Mark = Mark.JUDGEMENT
+    effective: date
+    until: date | None = None
+
+    @property
+    def provenance(self) -> str:
+        """The source and how sure it is, in one line, as an alert carries it."""
+        return f"{self.source} [{self.mark.value}]"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleSet:
+    """The rules of an installation. fingerprint: SHA-256 in hex over all that they say."""
+
+    rules: tuple[Rule, ...]
+    fingerprint: str
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Rule]:
+        """The rules by their id."""
+        return {rule.id: rule for rule in self.rules}
+
+
+def selects(rule: Rule, device: Device) -> bool:
+    """Whether a rule is about this device, whatever it measures."""
+    if rule.kinds and device.kind not in rule.kinds:
+        return False
+    return all(_fits(device.tags.get(tag, ""), values) for tag, values in rule.select.items())
+
+
+def _fits(value: str, values: Sequence[str]) -> bool:
+    if f"!{value}" in values:
+        return False
+    wanted = [one for one in values if not one.startswith("!")]
+    return not wanted or value in wanted
+
+
+def watched(rule: Rule, measurements: Iterable[str]) -> list[str]:
+    """Return which of one device's measurements a rule watches: the most preferred it has.
+
+    Channels of the same quantity are watched side by side.
+    """
+    present = list(measurements)
+    for wanted in rule.measurements:
+        found = [name for name in present if name == wanted or name.startswith(f"{wanted}.")]
+        if found:
+            return found
+    return []
+
+
+def resolve(
+    rules: Sequence[Rule], device: Device, measurements: Sequence[str]
+) -> list[tuple[int, str]]:
+    """Return (index of the rule, measurement) for everything to be watched on one device."""
+    return [
+        (index, measurement)
+        for index, rule in enumerate(rules)
+        if selects(rule, device)
+        for measurement in watched(rule, measurements)
+    ]

@@ -1,0 +1,28 @@
+"""What a person or a program may not do, and what they may do instead. The web answers with these.
+
+RejectedError
+├ NotFoundError     there is no such alert or case             404
+├ ConflictError     not in this state, or somebody was faster  409
+├ ForbiddenError    the role may not do this                   403
+└ InvalidError      something required is missing or wrong     422
+"""
+
+from __future__ import annotations
+
+from contract.errors import RejectedError
+
+
+class NotFoundError(RejectedError):
+    """There is no such thing."""
+
+
+class ConflictError(RejectedError):
+    """The thing is not in a state, or not in the version, that allows this."""
+
+
+class ForbiddenError(RejectedError):
+    """The one who asks may not do this."""
+
+
+class InvalidError(RejectedError):
+    """What was asked lacks something, or says something that is not allowed."""

@@ -1,0 +1,194 @@
+"""Intake: from the broker to the Line, acknowledged only after the commit.
+
+paho's network thread puts messages into a bounded queue and blocks when it is full, which pushes
+back on the socket; one thread commits them in groups and then acknowledges, to the broker each
+message, and to each gateway its batches.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import ssl
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from cloud.config import Broker, Intake, read_secret
+from cloud.pipeline import Line, Message
+from contract import messages, topics
+from contract.errors import StorageError
+
+log = logging.getLogger("gridwarden.intake")
+
+SUBSCRIPTIONS = [
+    (topics.ALL_BIRTHS, 1),
+    (topics.ALL_STATES, 1),
+    (topics.ALL_DATA, 1),
+]
+RETRY_S = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Arrived:
+    """A message, and how to acknowledge it to the connection it came over."""
+
+    message: Message
+    mid: int
+    qos: int
+    connection: int
+
+
+class MqttIntake:
+    """One persistent MQTT session, and the thread that commits what comes over it."""
+
+    def __init__(
+        self, broker: Broker, settings: Intake, new_line: Callable[[], Line], client_id: str
+    ) -> None:
+        self._broker = broker
+        self._settings = settings
+        self._new_line = new_line
+        self._queue: queue.Queue[_Arrived] = queue.Queue(settings.queue_messages)
+        self._stop = threading.Event()
+        self._connection = 0  # counts connections: an old one's message ids mean nothing now
+        self._connected = threading.Event()
+        self._client = self._make_client(client_id)
+
+    def run(self, stop: threading.Event) -> None:
+        """Take messages until told to stop.
+
+        A database that fails is tried again, with nothing acknowledged meanwhile.
+        """
+        line = self._new_line()
+        self._client.connect_async(self._broker.host, self._broker.port, keepalive=60)
+        self._client.loop_start()
+        try:
+            while not stop.is_set():
+                arrived = self._gather()
+                if arrived:
+                    line = self._commit(line, arrived, stop)
+            line.save()
+        finally:
+            self._stop.set()
+            self._client.disconnect()
+            self._client.loop_stop()
+
+    @property
+    def connected(self) -> bool:
+        return self._connected.is_set()
+
+    def _make_client(self, client_id: str) -> mqtt.Client:
+        client = mqtt.Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            clean_session=False,
+            protocol=mqtt.MQTTv311,
+            manual_ack=True,
+        )
+        if self._broker.password_file:
+            client.username_pw_set(self._broker.user, read_secret(self._broker.password_file))
+        if self._broker.tls:
+            ca = str(self._broker.ca_file) if self._broker.ca_file else None
+            client.tls_set_context(ssl.create_default_context(cafile=ca))
+        client.reconnect_delay_set(1, 30)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_connect_fail = self._on_connect_fail
+        client.on_message = self._on_message
+        return client
+
+    def _gather(self) -> list[_Arrived]:
+        """Wait for a message, then take what comes within the commit's time, up to its size."""
+        try:
+            arrived = [self._queue.get(timeout=0.5)]
+        except queue.Empty:
+            return []
+        self._stop.wait(self._settings.commit_every_s)
+        size = len(arrived[0].message.payload)
+        while size < 4 * self._settings.block_readings:  # compressed, a reading is 4 bytes or more
+            try:
+                arrived.append(self._queue.get_nowait())
+            except queue.Empty:
+                break
+            size += len(arrived[-1].message.payload)
+        return arrived
+
+    def _commit(self, line: Line, arrived: list[_Arrived], stop: threading.Event) -> Line:
+        """Commit, then acknowledge; try again with a fresh Line for as long as storage fails."""
+        while not stop.is_set():
+            try:
+                taken = line.take([each.message for each in arrived])
+            except StorageError as error:
+                log.error("not committed, nothing acknowledged, trying again: %s", error)
+                stop.wait(RETRY_S)
+                line = self._reload(stop) or line
+                continue
+            for each in arrived:
+                if each.connection == self._connection:
+                    self._client.ack(each.mid, each.qos)
+            for gateway, ack in taken.acks:
+                self._client.publish(topics.gateway_topic(gateway, "ack"), messages.encode(ack))
+            if taken.rejected:
+                log.warning("%d records or messages rejected; see quarantine", taken.rejected)
+            break
+        return line
+
+    def _reload(self, stop: threading.Event) -> Line | None:
+        while not stop.is_set():
+            try:
+                return self._new_line()
+            except StorageError as error:
+                log.error("state cannot be read, trying again: %s", error)
+                stop.wait(RETRY_S)
+        return None
+
+    def _on_connect(
+        self,
+        client: mqtt.Client,
+        _userdata: object,
+        _flags: mqtt.ConnectFlags,
+        reason: ReasonCode,
+        _properties: Properties | None,
+    ) -> None:
+        if reason.is_failure:
+            log.error(
+                "broker %s:%d refused user %s: %s; check broker.user and broker.password_file",
+                self._broker.host,
+                self._broker.port,
+                self._broker.user,
+                reason,
+            )
+            return
+        self._connection += 1
+        self._connected.set()
+        client.subscribe(SUBSCRIPTIONS)
+        log.info("connected to broker %s:%d", self._broker.host, self._broker.port)
+
+    def _on_disconnect(self, *_: object) -> None:
+        self._connected.clear()
+        if not self._stop.is_set():
+            log.warning("lost broker %s:%d; reconnecting", self._broker.host, self._broker.port)
+
+    def _on_connect_fail(self, *_: object) -> None:
+        log.warning("no broker at %s:%d; trying again", self._broker.host, self._broker.port)
+
+    def _on_message(
+        self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage
+    ) -> None:
+        arrived = _Arrived(
+            message=Message(topic=message.topic, payload=bytes(message.payload)),
+            mid=message.mid,
+            qos=message.qos,
+            connection=self._connection,
+        )
+        while not self._stop.is_set():
+            try:
+                self._queue.put(arrived, timeout=1.0)
+            except queue.Full:
+                continue  # what pushes back on the socket
+            return

@@ -1,0 +1,1 @@
+"""Rules as files: presets, the strict loader, the checks."""

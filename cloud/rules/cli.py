@@ -1,0 +1,96 @@
+"""`gridwarden rules`: which there are, what they say, and whether a file of them is right."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from cloud.core.rules import Rule
+from cloud.rules.loader import PRESETS, load_file, load_rules, preset_names
+from contract.clock import SystemClock
+
+app = typer.Typer(no_args_is_help=True, help="List and check alert rules.")
+
+COLUMNS = ("RULE", "WHEN", "LIMIT", "SEVERITY", "CATEGORY", "MARK", "EFFECTIVE", "SOURCE")
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on the last line.")]
+
+
+@app.command()
+def check(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FILE]...", help="Rules files; none: all shipped presets."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check rules files and show their rules; exit 2 with every problem if one is wrong."""
+    presets = [] if files else preset_names()
+    found = load_rules(presets, files or [], {}, _today())
+    for line in table(found.rules):
+        typer.echo(line)
+    if as_json:
+        typer.echo(_json({"rules": len(found.rules), "fingerprint": found.fingerprint}))
+    else:
+        typer.echo(f"{len(found.rules)} rules, all right")
+
+
+@app.command(name="list")
+def list_(
+    presets: Annotated[
+        list[str] | None, typer.Argument(metavar="[PRESET]...", help="Show these presets' rules.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List the presets that are shipped, or the rules of some of them."""
+    if presets:
+        rules = load_rules(presets, [], {}, _today()).rules
+        for line in table(rules):
+            typer.echo(line)
+        if as_json:
+            typer.echo(_json({"rules": [rule.id for rule in rules]}))
+        return
+    counts = {name: len(load_file(PRESETS / f"{name}.yaml")) for name in preset_names()}
+    for name, count in counts.items():
+        typer.echo(f"{name:<22}{count:>4} rules")
+    if as_json:
+        typer.echo(_json({"presets": counts}))
+
+
+def table(rules: Iterable[Rule]) -> list[str]:
+    """Return the rules as lines of aligned columns."""
+    rows: list[Sequence[str]] = [COLUMNS, *map(_row, rules)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS) - 1)]
+    return [
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]])
+        for row in rows
+    ]
+
+
+def _row(rule: Rule) -> tuple[str, ...]:
+    sign = {"above": ">", "below": "<"}[rule.direction.value]
+    measured = "/".join(rule.measurements)
+    until = f"..{rule.until}" if rule.until else ""
+    return (
+        rule.id,
+        rule.schedule.value,
+        f"{measured} {sign} {rule.limit:g} {rule.unit}",
+        rule.severity.value,
+        rule.category or "-",
+        rule.mark.value,
+        f"{rule.effective}{until}",
+        rule.source,
+    )
+
+
+def _today() -> date:
+    """Rules that ended long ago are left out; for that, UTC's date will do."""
+    return datetime.fromtimestamp(SystemClock().now_ms() / 1000, UTC).date()
+
+
+def _json(what: object) -> str:
+    return msgspec.json.encode(what).decode()

@@ -1,0 +1,1 @@
+"""The console: NiceGUI pages in front of pure views."""

@@ -1,0 +1,63 @@
+"""What people do in the console: each looks at the session again, and lives in one transaction."""
+
+from __future__ import annotations
+
+import logging
+
+from cloud import alerts
+from cloud.cases import ledger
+from cloud.core.model import Role
+from cloud.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
+from cloud.web import accounts
+from cloud.web.accounts import Account
+from cloud.web.services import Services
+from cloud.web.wording import Wording
+from contract.errors import GridwardenError, RejectedError, StorageError
+
+logger = logging.getLogger(__name__)
+
+
+class SessionEnded(RejectedError):
+    """The session that a page was opened with is over."""
+
+
+def acknowledge(services: Services, token: str, alert: str) -> None:
+    """Acknowledge an alert. Raises: RejectedError of a kind; StorageError."""
+    now_ms = services.clock.now_ms()
+    with services.database.write() as connection:
+        account = _account(accounts.session(connection, token, now_ms=now_ms))
+        if not account.role.includes(Role.OPERATOR):
+            raise ForbiddenError(f"acknowledging takes an operator; {account.name} is none")
+        alerts.acknowledge(connection, alert, account.name, now_ms)
+
+
+def take_step(
+    services: Services, token: str, case: str, step: str, version: int, note: str
+) -> None:
+    """Take a case's next step. Raises: RejectedError of a kind; StorageError."""
+    now_ms = services.clock.now_ms()
+    with services.database.write() as connection:
+        account = _account(accounts.session(connection, token, now_ms=now_ms))
+        ledger.step(connection, case, step, account.name, account.role, version, note, now_ms)
+
+
+def explain(error: GridwardenError, w: Wording) -> str:
+    """Say to a person what became of what they tried."""
+    match error:
+        case SessionEnded():
+            return w("error.session")
+        case ConflictError() | NotFoundError():
+            return w("error.conflict")
+        case ForbiddenError():
+            return w("error.forbidden")
+        case InvalidError():
+            return w("error.invalid", detail=str(error))
+        case StorageError():
+            logger.error("not saved: %s", error)
+    return w("error.storage")
+
+
+def _account(account: Account | None) -> Account:
+    if account is None:
+        raise SessionEnded("sign in again")
+    return account

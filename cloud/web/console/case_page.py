@@ -1,0 +1,131 @@
+"""A case: where it stands, what may come next, its trail and its evidence."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from anyio.to_thread import run_sync
+from nicegui import ui
+
+from cloud.core.case_steps import OPEN_STATES, State
+from cloud.core.model import Role
+from cloud.errors import NotFoundError
+from cloud.web import models
+from cloud.web.console import actions, case_views, lists, views
+from cloud.web.console.screen import Screen
+from cloud.web.pages import render
+from cloud.web.queries import cases
+from cloud.web.services import Services
+from cloud.web.snapshots import Snapshot
+from contract.errors import GridwardenError
+
+PRIMARY = ("dispatch", "handle", "verify", "close")  # the way forward
+
+
+async def show(screen: Screen, case: str) -> bool:
+    """Build the page; False if there is no such case."""
+    try:
+        found = await _load(screen, case, screen.snapshot)
+    except NotFoundError:
+        return False
+    page = CasePage(screen, found)
+    screen.follow(page.update)
+    await screen.start()
+    return True
+
+
+class CasePage:
+    """The page of one case while it is open."""
+
+    def __init__(self, screen: Screen, case: models.CaseDetail) -> None:
+        self._screen = screen
+        self._case = case
+        self._offered: object = None
+        w = screen.w
+        with ui.element("main").classes("gw-main").props("id=main"):
+            self._head = ui.html(sanitize=False).classes("card head")
+            with ui.element("div").classes("columns even"):
+                with ui.element("section").classes("card next"):
+                    ui.html(render("h2.html", title=w("case.next")), sanitize=False)
+                    self._form = ui.element("div").classes("form")
+                with ui.element("section").classes("card"):
+                    ui.html(render("h2.html", title=w("case.trail")), sanitize=False)
+                    self._trail = ui.html(sanitize=False)
+            with ui.element("section").classes("card"):
+                ui.html(render("h2.html", title=w("case.alerts")), sanitize=False)
+                self._alerts = ui.html(sanitize=False)
+                lists.acknowledging(screen, self._alerts)
+
+    async def update(self, snapshot: Snapshot, now_ms: int) -> None:
+        """Draw again what has changed of the case."""
+        self._case = case = await _load(self._screen, self._case.id, snapshot)
+        w = self._screen.w
+        lists.put(self._head, case_views.head(case, w))
+        lists.put(self._trail, case_views.trail(case, w))
+        table = views.alert_table(
+            case.alerts,
+            now_ms,
+            w,
+            may_acknowledge=lists.may_acknowledge(self._screen),
+            empty=w("alert.none_at_all"),
+        )
+        lists.put(self._alerts, table)
+        offered = [step.step for step in case.next_steps]
+        if offered != self._offered:
+            self._offered = offered
+            self._offer(case)
+
+    def _offer(self, case: models.CaseDetail) -> None:
+        """Lay out the buttons of the steps that may come next."""
+        w = self._screen.w
+        self._form.clear()
+        with self._form:
+            if not case.next_steps:
+                ended = State(case.state) not in OPEN_STATES
+                ui.label(w("case.ended" if ended else "case.nothing_next")).classes("none")
+                return
+            note = ui.textarea(w("case.note")).props("outlined autogrow dense maxlength=4000")
+            with ui.element("div").classes("buttons"):
+                for step in case.next_steps:
+                    forward = step.step in PRIMARY
+                    ui.button(
+                        w.pick(step.label, step.label_en),
+                        on_click=partial(self._take, step.step, note),
+                    ).props("no-caps unelevated" if forward else "no-caps outline")
+
+    async def _take(self, step: str, note: ui.textarea) -> None:
+        screen, case = self._screen, self._case
+        words = str(note.value or "")
+        missing = case_views.missing_note(case, step, words, screen.w)
+        if missing:
+            screen.tell(missing)
+            return
+        try:
+            await run_sync(
+                actions.take_step,
+                screen.console.services,
+                screen.visitor.token,
+                case.id,
+                step,
+                case.version,
+                words,
+            )
+        except GridwardenError as error:
+            screen.tell(actions.explain(error, screen.w))
+        else:
+            note.set_value("")
+            screen.tell(screen.w("case.taken", step=screen.w.case_step(step)), good=True)
+        await screen.refresh()
+
+
+async def _load(screen: Screen, case: str, snapshot: Snapshot) -> models.CaseDetail:
+    """Read a case again when any case or alert has changed."""
+    role = screen.visitor.account.role
+    version = (snapshot.marks.cases, snapshot.marks.alerts)
+    load = partial(_read, screen.console.services, case, role)
+    return await screen.console.shared.get(("case", case, role), version, load)
+
+
+def _read(services: Services, case: str, role: Role) -> models.CaseDetail:
+    with services.database.read() as connection:
+        return cases.one(connection, case, role, services.clock.now_ms())

@@ -1,0 +1,183 @@
+"""A device: what it is, what it says now, its chart with the limits, its alerts and cases."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from nicegui import ui
+
+from cloud.core.schedule import era_at
+from cloud.ports import Stepped
+from cloud.web.console import device_views, lists, views
+from cloud.web.console.chosen import place
+from cloud.web.console.screen import Screen
+from cloud.web.limits import Limit, limits
+from cloud.web.pages import render
+from cloud.web.queries.devices import unit_of
+from cloud.web.snapshots import Snapshot
+from cloud.web.wording import Wording
+from contract.errors import StorageError
+from contract.quantities import QUANTITIES, split_measurement
+
+
+async def show(screen: Screen, device: str) -> None:
+    """Build the page of a device that is there."""
+    with ui.element("main").classes("gw-main").props("id=main"):
+        screen.block(("head", device), partial(_head, device), classes="card head")
+        with ui.element("section").classes("card"):
+            _heading(screen, "device.values")
+            screen.block(("values", device), partial(_values, screen, device))
+        chart = Chart(screen, device)
+        with ui.element("section").classes("card"):
+            _heading(screen, "device.alerts")
+            alerts = ui.html(sanitize=False)
+            lists.acknowledging(screen, alerts)
+            screen.follow(partial(_alerts, screen, device, alerts))
+        with ui.element("section").classes("card"):
+            _heading(screen, "device.cases")
+            cases = ui.html(sanitize=False)
+            screen.follow(partial(_cases, screen, device, cases))
+    screen.follow(chart.update)
+    await screen.start()
+
+
+class Chart:
+    """One measurement over a window; the reader chooses both."""
+
+    def __init__(self, screen: Screen, device: str) -> None:
+        self._screen = screen
+        self._device = device
+        self._window = "1h"
+        self._drawn: object = None
+        w = screen.w
+        sensor = screen.snapshot.sensors[device]
+        names = sorted(sensor.series, key=lambda name: place(name, sensor.kind))
+        self._measurement = names[0] if names else ""
+        with ui.element("section").classes("card chart"):
+            with ui.element("div").classes("heading"):
+                ui.html(render("h2.html", title=w("chart")), sanitize=False)
+                windows = {name: w(f"chart.{name}") for name in device_views.WINDOWS_S}
+                ui.toggle(windows, value=self._window, on_change=self._choose_window).props(
+                    f'no-caps dense unelevated aria-label="{w("chart.window")}"'
+                )
+            if len(names) > 1:
+                choice = {name: w.measurement(name) for name in names}
+                ui.toggle(choice, value=self._measurement, on_change=self._choose).props(
+                    f'no-caps dense unelevated aria-label="{w("device.measurement")}"'
+                ).classes("measurements")
+            self._chart = ui.echart({}).classes("plot")
+            self._note = ui.label().classes("note")
+
+    async def update(self, snapshot: Snapshot, now_ms: int) -> None:
+        """Draw again when another step has begun, or the reader chose otherwise."""
+        sensor = snapshot.sensors.get(self._device)
+        if sensor is None or self._measurement not in sensor.series:
+            return
+        step_ms = device_views.step_ms(self._window)
+        step = now_ms // step_ms
+        wanted = (self._measurement, self._window, step)
+        if wanted == self._drawn:
+            return
+        self._drawn = wanted
+        to_ms = (step + 1) * step_ms
+        from_ms = to_ms - device_views.POINTS * step_ms
+        number = sensor.series[self._measurement]
+        store = self._screen.console.services.series_store
+        load = partial(store.stepped, number, from_ms, to_ms, step_ms)
+        points: Stepped | None = None
+        try:
+            points = await self._screen.console.shared.get((number, self._window), step, load)
+        except StorageError:
+            self._drawn = None  # try again at the next tick
+        self._draw(snapshot, points, from_ms, to_ms, step_ms, now_ms)
+
+    def _draw(
+        self,
+        snapshot: Snapshot,
+        points: Stepped | None,
+        from_ms: int,
+        to_ms: int,
+        step_ms: int,
+        now_ms: int,
+    ) -> None:
+        w, measurement = self._screen.w, self._measurement
+        sensor = snapshot.sensors[self._device]
+        known = _limits(self._screen, self._device, snapshot, now_ms)
+        options = device_views.chart(
+            points,
+            measurement=measurement,
+            unit=unit_of(measurement),
+            limits=known.get(measurement, []),
+            period_s=sensor.period_s,
+            from_ms=from_ms,
+            to_ms=to_ms,
+            step_ms=step_ms,
+            w=w,
+        )
+        self._chart.options.clear()
+        self._chart.options.update(options)
+        self._chart.update()
+        self._note.set_text(_note(points, measurement, step_ms, w))
+
+    async def _choose_window(self, event: object) -> None:
+        self._window = str(getattr(event, "value", self._window))
+        await self.update(self._screen.snapshot, self._screen.now_ms)
+
+    async def _choose(self, event: object) -> None:
+        self._measurement = str(getattr(event, "value", self._measurement))
+        await self.update(self._screen.snapshot, self._screen.now_ms)
+
+
+def _note(points: Stepped | None, measurement: str, step_ms: int, w: Wording) -> str:
+    if points is None:
+        return w("chart.failed")
+    if not points.from_ms:
+        return w("chart.empty")
+    quantity = QUANTITIES[split_measurement(measurement)[0]]
+    how = w(f"averaging.{quantity.averaging.value}")
+    return w("chart.step", step=w.duration(step_ms), how=how)
+
+
+def _limits(screen: Screen, device: str, snapshot: Snapshot, now_ms: int) -> dict[str, list[Limit]]:
+    sensor, services = snapshot.sensors[device], screen.console.services
+    era = era_at(now_ms, services.timezone, services.hours)
+    return limits(services.rules, sensor.for_rules(), list(sensor.series), era)
+
+
+def _head(device: str, snapshot: Snapshot, _now_ms: int, w: Wording) -> str:
+    return device_views.head(snapshot.sensors[device], w)
+
+
+def _values(screen: Screen, device: str, snapshot: Snapshot, now_ms: int, w: Wording) -> str:
+    known = _limits(screen, device, snapshot, now_ms)
+    return device_views.values(snapshot.sensors[device], snapshot, known, now_ms, w)
+
+
+async def _alerts(
+    screen: Screen, device: str, table: ui.html, snapshot: Snapshot, now_ms: int
+) -> None:
+    load = partial(lists.newest_alerts, screen.console, device)
+    key = ("alerts", device)
+    found = await screen.console.shared.get(key, snapshot.marks.alerts, load)
+    html = views.alert_table(
+        found[: lists.OF_DEVICE],
+        now_ms,
+        screen.w,
+        may_acknowledge=lists.may_acknowledge(screen),
+        with_device=False,
+        empty=screen.w("alert.none_at_all"),
+    )
+    lists.put(table, html)
+
+
+async def _cases(
+    screen: Screen, device: str, table: ui.html, snapshot: Snapshot, now_ms: int
+) -> None:
+    load = partial(lists.newest_cases, screen.console, device)
+    found = await screen.console.shared.get(("cases", device), snapshot.marks.cases, load)
+    empty = screen.w("case.none_at_all")
+    lists.put(table, views.case_table(found[: lists.OF_DEVICE], now_ms, screen.w, empty=empty))
+
+
+def _heading(screen: Screen, title: str) -> None:
+    ui.html(render("h2.html", title=screen.w(title)), sanitize=False).classes("heading")

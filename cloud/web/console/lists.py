@@ -1,0 +1,136 @@
+"""The pages of alerts and of cases."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from anyio.to_thread import run_sync
+from nicegui import ui
+from nicegui.events import GenericEventArguments
+
+from cloud.core.model import Role
+from cloud.web import models
+from cloud.web.console import actions, views
+from cloud.web.console.screen import Console, Screen
+from cloud.web.pages import render
+from cloud.web.queries import alerts, cases
+from cloud.web.snapshots import Snapshot
+from cloud.web.wording import Wording
+from contract.errors import GridwardenError
+
+NEWEST = 200
+OF_DEVICE = 20
+
+# Clicks on the buttons inside a piece of HTML, as (what to do, to which).
+CLICKS = """(event) => {
+  const button = event.target.closest("[data-act]");
+  if (button) emit(button.dataset.act, button.dataset.id);
+}"""
+
+
+async def show_alerts(screen: Screen, *, everything: bool) -> None:
+    """Build the page of alerts: the open ones, or the newest of all."""
+    w, may = screen.w, may_acknowledge(screen)
+    with (
+        ui.element("main").classes("gw-main").props("id=main"),
+        _card(screen, "alerts", everything),
+    ):
+        if everything:
+            table = ui.html(sanitize=False)
+            draw = partial(views.alert_table, may_acknowledge=may, empty=w("alert.none_at_all"))
+            screen.follow(partial(_all_alerts, screen, table, draw))
+        else:
+            table = screen.block(("alerts", may), partial(_open_alerts, may))
+        acknowledging(screen, table)
+    await screen.start()
+
+
+async def show_cases(screen: Screen, *, everything: bool) -> None:
+    """Build the page of cases: the open ones, or the newest of all."""
+    with _page(), _card(screen, "cases", everything):
+        if everything:
+            table = ui.html(sanitize=False)
+            screen.follow(partial(_all_cases, screen, table))
+        else:
+            screen.block("cases", _open_cases)
+    await screen.start()
+
+
+def may_acknowledge(screen: Screen) -> bool:
+    """Whether to offer it to this reader; the action itself looks again."""
+    return screen.visitor.account.role.includes(Role.OPERATOR)
+
+
+def acknowledging(screen: Screen, table: ui.html) -> None:
+    """Let the buttons in a table acknowledge."""
+
+    async def clicked(event: GenericEventArguments) -> None:
+        what, alert = event.args
+        if what != "acknowledge":
+            return
+        try:
+            await run_sync(
+                actions.acknowledge, screen.console.services, screen.visitor.token, str(alert)
+            )
+        except GridwardenError as error:
+            screen.tell(actions.explain(error, screen.w))
+        else:
+            screen.tell(screen.w("alert.ACKED"), good=True)
+        await screen.refresh()
+
+    table.on("click", clicked, js_handler=CLICKS)
+
+
+def newest_alerts(console: Console, device: str = "") -> list[models.Alert]:
+    """Read the newest alerts, of one device or of all."""
+    with console.services.database.read() as connection:
+        return alerts.page(connection, device=device, limit=NEWEST).items
+
+
+def newest_cases(console: Console, device: str = "") -> list[models.Case]:
+    """Read the newest cases, of one device or of all."""
+    now_ms = console.services.clock.now_ms()
+    with console.services.database.read() as connection:
+        return cases.page(connection, device=device, now_ms=now_ms, limit=NEWEST).items
+
+
+def _page() -> ui.element:
+    return ui.element("main").classes("gw-main").props("id=main")
+
+
+def _card(screen: Screen, what: str, everything: bool) -> ui.element:
+    card = ui.element("section").classes("card")
+    with card:
+        heading = render("switch.html", w=screen.w, what=what, everything=everything)
+        ui.html(heading, sanitize=False).classes("heading")
+    return card
+
+
+def _open_alerts(may: bool, snapshot: Snapshot, now_ms: int, w: Wording) -> str:
+    urgent = sorted(snapshot.alerts, key=views.urgency)[:NEWEST]
+    return views.alert_table(urgent, now_ms, w, may_acknowledge=may, empty=w("alert.none"))
+
+
+def _open_cases(snapshot: Snapshot, now_ms: int, w: Wording) -> str:
+    return views.case_table(snapshot.cases[:NEWEST], now_ms, w, empty=w("case.none"))
+
+
+async def _all_alerts(
+    screen: Screen, table: ui.html, draw: views.DrawAlerts, snapshot: Snapshot, now_ms: int
+) -> None:
+    console = screen.console
+    load = partial(newest_alerts, console)
+    found = await console.shared.get("alerts", snapshot.marks.alerts, load)
+    put(table, draw(found, now_ms, screen.w))
+
+
+async def _all_cases(screen: Screen, table: ui.html, snapshot: Snapshot, now_ms: int) -> None:
+    console = screen.console
+    load = partial(newest_cases, console)
+    found = await console.shared.get("cases", snapshot.marks.cases, load)
+    put(table, views.case_table(found, now_ms, screen.w, empty=screen.w("case.none_at_all")))
+
+
+def put(element: ui.html, html: str) -> None:
+    if element.content != html:
+        element.set_content(html)

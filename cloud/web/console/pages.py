@@ -1,0 +1,72 @@
+"""The console's addresses."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request
+from nicegui import ui
+
+from cloud.web.console import case_page, device_page, lists, overview
+from cloud.web.console.screen import Console, Screen
+from cloud.web.live import Live
+from cloud.web.pages import render
+from cloud.web.services import Services
+
+FRESH_S = 2.0  # a page starts from what was read this recently
+RECONNECT_S = 10.0
+
+
+def mount(app: FastAPI, services: Services, live: Live) -> None:
+    """Put the console in front of the application. Once a process: NiceGUI is global."""
+    console = Console(services, live)
+
+    async def open_screen(request: Request, active: str, title: str = "") -> Screen:
+        await live.refresh(within_s=FRESH_S)
+        return Screen(console, request, active, title)
+
+    @ui.page("/")
+    async def _overview(request: Request) -> None:
+        screen = await open_screen(request, "overview")
+        await overview.show(screen)
+
+    @ui.page("/devices/{device}")
+    async def _device(request: Request, device: str) -> None:
+        screen = await open_screen(request, "overview", device)
+        if device in screen.snapshot.sensors:
+            await device_page.show(screen, device)
+        else:
+            _missing(screen)
+
+    @ui.page("/alerts")
+    async def _alerts(request: Request, show: str = "") -> None:
+        screen = await open_screen(request, "alerts")
+        await lists.show_alerts(screen, everything=show == "all")
+
+    @ui.page("/cases")
+    async def _cases(request: Request, show: str = "") -> None:
+        screen = await open_screen(request, "cases")
+        await lists.show_cases(screen, everything=show == "all")
+
+    @ui.page("/cases/{case}")
+    async def _case(request: Request, case: str) -> None:
+        screen = await open_screen(request, "cases", case)
+        if not await case_page.show(screen, case):
+            _missing(screen)
+
+    @ui.page("/{path:path}")
+    async def _nothing(request: Request) -> None:
+        _missing(await open_screen(request, "", "404"))
+
+    ui.run_with(
+        app,
+        title="Gridwarden",
+        dark=False,
+        tailwind=False,
+        reconnect_timeout=RECONNECT_S,
+        binding_refresh_interval=None,
+        show_welcome_message=False,
+    )
+
+
+def _missing(screen: Screen) -> None:
+    ui.context.client.status_code = 404
+    ui.html(render("missing.html", w=screen.w), sanitize=False, tag="main").classes("gw-main")

@@ -1,0 +1,138 @@
+"""/metrics, in Prometheus' text format: what is counted in the database, and our own requests.
+
+Told to this machine without a login, to others with one (a bearer token of any role). A request
+that a proxy forwards is another machine's.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from typing import Annotated
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from prometheus_client import CollectorRegistry, Counter, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+
+from cloud.core.isa_18_2 import State
+from cloud.state import schema
+from cloud.web import accounts
+from cloud.web.auth import COOKIE
+from cloud.web.problems import Problem
+from cloud.web.queries import cases
+from cloud.web.services import Services
+
+router = APIRouter(include_in_schema=False)
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+COUNTER_NAME = re.compile(r"[a-z_]+")  # others, with dates in them, number things
+FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
+
+
+class Metrics:
+    """This process's counters, and a collector of those in the database."""
+
+    def __init__(self, services: Services) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "gridwarden_http_requests",
+            "HTTP requests answered by this process",
+            ["area", "method", "status"],
+            registry=self.registry,
+        )
+        self.registry.register(_Stored(services))
+
+
+class _Stored:
+    """Reads the database at every scrape."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def describe(self) -> list[Metric]:
+        return []  # otherwise the database would be read when this is registered
+
+    def collect(self) -> Iterator[Metric]:
+        with self._services.database.read() as connection:
+            yield from _counters(connection)
+            yield from _gauges(connection)
+
+
+def _counters(connection: sa.Connection) -> Iterator[Metric]:
+    table = schema.counters
+    for row in connection.execute(sa.select(table).order_by(table.c.name)):
+        if COUNTER_NAME.fullmatch(row.name):
+            words = row.name.replace("_", " ")
+            yield CounterMetricFamily(
+                f"gridwarden_{row.name}", f"Counted by intake: {words}", value=row.value
+            )
+
+
+def _gauges(connection: sa.Connection) -> Iterator[Metric]:
+    gateways = schema.gateways
+    online = GaugeMetricFamily("gridwarden_gateways", "Gateways", labels=["online"])
+    for value in (True, False):
+        those = sa.select(sa.func.count()).where(gateways.c.online == value)
+        online.add_metric([str(value).lower()], connection.scalar(those) or 0)
+    yield online
+    yield _alerts(connection)
+    opened = GaugeMetricFamily("gridwarden_cases_open", "Open cases", labels=["state"])
+    for state, number in cases.counts(connection).items():
+        opened.add_metric([state], number)
+    yield opened
+    for name, words, query in (
+        ("devices", "Devices", sa.select(sa.func.count()).select_from(schema.devices)),
+        ("hot_blocks", "Blocks not sealed yet", sa.select(sa.func.count(schema.blocks.c.id))),
+        (
+            "outbox_waiting",
+            "Messages that must still be told",
+            sa.select(sa.func.count(schema.outbox.c.id)).where(schema.outbox.c.done_ms.is_(None)),
+        ),
+    ):
+        yield GaugeMetricFamily(f"gridwarden_{name}", words, value=connection.scalar(query) or 0)
+
+
+def _alerts(connection: sa.Connection) -> Metric:
+    table = schema.alerts
+    metric = GaugeMetricFamily(
+        "gridwarden_alerts", "Alerts that are not back in NORM", labels=["state"]
+    )
+    rows = connection.execute(
+        sa.select(table.c.state, sa.func.count())
+        .where(table.c.state != State.NORM.value)
+        .group_by(table.c.state)
+    )
+    found: dict[str, int] = {row[0]: row[1] for row in rows}
+    for state in State:
+        if state is not State.NORM:
+            metric.add_metric([state.value], found.get(state.value, 0))
+    return metric
+
+
+@router.get("/metrics")
+def get_metrics(
+    request: Request,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))],
+) -> Response:
+    """Tell all metrics."""
+    services: Services = request.app.state.services
+    metrics: Metrics = request.app.state.metrics
+    if not is_local(request):
+        token = bearer.credentials if bearer else request.cookies.get(COOKIE, "")
+        with services.database.read() as connection:
+            if accounts.session(connection, token, now_ms=services.clock.now_ms()) is None:
+                raise Problem("not-signed-in", "from another machine, metrics take a bearer token")
+    return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE)
+
+
+def is_local(request: Request) -> bool:
+    """Whether a request comes from this machine, and not through a proxy on it."""
+    if request.client is None or any(name in request.headers for name in FORWARDED):
+        return False
+    try:
+        return ipaddress.ip_address(request.client.host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,286 @@
+"""What the API answers and the console shows: one shape for both.
+
+Inside, times are UTC milliseconds (`began_ms`); in JSON they are RFC 3339 (`began_at`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Generic, TypeVar
+
+from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, PlainSerializer
+from pydantic.json_schema import WithJsonSchema
+
+from contract.clock import iso_utc
+
+T = TypeVar("T")
+
+Instant = Annotated[
+    int,
+    PlainSerializer(iso_utc, return_type=str, when_used="json"),
+    WithJsonSchema(
+        {"type": "string", "format": "date-time", "examples": ["2026-11-22T08:00:00.250Z"]}
+    ),
+]
+
+
+def _json_name(name: str) -> str:
+    return name.removesuffix("_ms") + "_at" if name.endswith("_ms") else name
+
+
+class View(BaseModel):
+    """The base of all answers."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        alias_generator=AliasGenerator(serialization_alias=_json_name),
+        json_schema_serialization_defaults_required=True,
+    )
+
+
+class Page(View, Generic[T]):
+    """Part of a list."""
+
+    items: list[T] = Field(description="This page's rows")
+    next: str | None = Field(None, description="The cursor of the next page; null on the last")
+
+
+class Place(View):
+    """Where a device stands."""
+
+    latitude: float | None = Field(description="WGS 84 degrees")
+    longitude: float | None = Field(description="WGS 84 degrees")
+    address: str = Field(description="In words")
+
+
+class LatestValue(View):
+    """The newest reading of one measurement."""
+
+    measurement: str = Field(description="The quantity's key, with `.channel` if several")
+    unit: str = Field(description="The quantity's canonical unit")
+    value: float | None = Field(description="null for a reading without value, see quality")
+    quality: str = Field(description="HJ 212's flags and ours; empty for normal")
+    observed_ms: Instant = Field(description="When the device measured it")
+    stale: bool = Field(description="Too old to stand for now: over three periods of the device")
+
+
+class Device(View):
+    """One physical sensor."""
+
+    id: str
+    kind: str = Field(
+        description="noise, dust, water, gas, manhole; empty until its birth names it"
+    )
+    name: str
+    profile: str = Field(description="How it is read: <kind>/<vendor>-<model>")
+    gateway: str = Field(description="The gateway that reads it")
+    gateway_online: bool = Field(description="Whether that gateway is connected")
+    period_s: float | None = Field(description="Seconds between readings")
+    asset: str = Field(description="The asset's code")
+    owner: str = Field(description="Who owns the asset")
+    place: Place
+    tags: dict[str, str] = Field(description="What rules select by, e.g. area_class")
+    first_seen_ms: Instant
+    latest: list[LatestValue] = Field(description="The newest reading of each measurement")
+
+
+class SeriesPoints(BaseModel):
+    """One measurement over time, in lists of equal length. Times here are UTC milliseconds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    device: str
+    measurement: str
+    unit: str
+    averaging: str = Field(description="How a step's values become one, e.g. energy for decibels")
+    step_s: float | None = Field(description="null for raw readings")
+    at_ms: list[int] = Field(description="Raw: when observed. Stepped: the step's start")
+    value: list[float | None] = Field(description="Raw value, or the step's average")
+    minimum: list[float] | None = Field(description="Of each step; null for raw")
+    maximum: list[float] | None = Field(description="Of each step; null for raw")
+    readings: list[int] | None = Field(description="How many usable readings; null for raw")
+    quality: list[str] | None = Field(description="Of each raw reading; null for stepped")
+
+
+class Alert(View):
+    """One occurrence of a rule on a measurement, in an ISA-18.2 state."""
+
+    id: str
+    rule: str
+    title: str = Field(description="The rule's, in Chinese, as it stood then")
+    title_en: str
+    rule_version: str = Field(description="The version that raised it")
+    rule_source: str = Field(description="The standard or decision the limit comes from")
+    device: str
+    device_name: str
+    kind: str
+    measurement: str
+    unit: str
+    severity: str = Field(description="low, medium, high, critical")
+    state: str = Field(description="UNACK, ACKED, RTNUN, NORM, SHLVD, DSUPR, OOSRV")
+    limit: float = Field(description="The limit in force then")
+    first_value: float = Field(description="The value that fulfilled the rule")
+    began_ms: Instant = Field(description="The first reading beyond the limit")
+    due_ms: Instant = Field(description="Began plus the rule's delay")
+    recorded_ms: Instant = Field(description="When it became known")
+    returned_ms: Instant | None = Field(description="Last back to normal")
+    acknowledged_ms: Instant | None
+    acknowledged_by: str | None
+    ended_ms: Instant | None
+    version: int = Field(description="Counts up with each change")
+
+
+class AlertEvent(View):
+    """One change of an alert's state."""
+
+    at_ms: Instant
+    event: str
+    from_state: str
+    to_state: str
+    by: str = Field(description="Empty for the engine")
+    note: str
+    value: float | None
+
+
+class AlertDetail(Alert):
+    """An alert with what happened to it."""
+
+    events: list[AlertEvent]
+    cases: list[str] = Field(description="The cases it is evidence in")
+
+
+class Case(View):
+    """The work order that a person or a crew closes."""
+
+    id: str
+    title: str = Field(description="In Chinese")
+    title_en: str
+    asset: str
+    category: str = Field(description="GB/T 30428, e.g. 03-02")
+    kind: str
+    device: str
+    device_name: str
+    severity: str
+    state: str
+    unit: str = Field(description="The responsible unit")
+    sensor_normal_ms: Instant | None = Field(
+        description="Since when the sensor is normal: proposes verification, closes nothing"
+    )
+    opened_ms: Instant
+    due_ms: Instant | None
+    closed_ms: Instant | None
+    overdue: bool = Field(description="Open past its due time")
+    version: int = Field(description="Send it back with a step")
+
+
+class CaseEvent(View):
+    """One entry of a case's trail."""
+
+    at_ms: Instant
+    step: str
+    from_state: str
+    to_state: str
+    by: str = Field(description="Empty for the product itself")
+    note: str
+
+
+class NextStep(View):
+    """A step that this account may take."""
+
+    step: str
+    label: str = Field(description="What people call it, in Chinese")
+    label_en: str
+    note: str | None = Field(description="What the note must say, in Chinese; null: no note needed")
+    note_en: str | None
+
+
+class CaseDetail(Case):
+    """A case with its trail and evidence."""
+
+    trail: list[CaseEvent]
+    alerts: list[Alert] = Field(description="Attached as evidence, oldest first")
+    next_steps: list[NextStep] = Field(description="What you may do in this state")
+
+
+class Interval(View):
+    """Batch numbers, both ends included."""
+
+    first: int
+    last: int
+
+
+class Gap(View):
+    """What the edge gave up for good, and why."""
+
+    epoch: str
+    first_seq: int
+    last_seq: int
+    first_ms: Instant
+    last_ms: Instant
+    readings: int
+    reason: str
+    recorded_ms: Instant
+
+
+class Epoch(View):
+    """One buffer of a gateway: which of its numbered batches the cloud holds."""
+
+    epoch: str
+    intervals: list[Interval] = Field(description="Batches that are committed or given up")
+    missing: list[Interval] = Field(description="Batches that are neither")
+    readings: int = Field(description="Readings committed")
+    first_ms: Instant
+    last_ms: Instant
+
+
+class Completeness(View):
+    """How much of what a gateway numbered has arrived. due = arrived + given_up + missing."""
+
+    due: int = Field(description="Batches numbered")
+    arrived: int = Field(description="Batches committed")
+    given_up: int = Field(description="Batches the edge declared lost, see gaps")
+    missing: int = Field(description="Batches unaccounted for: on their way, or a fault")
+    readings: int = Field(description="Readings committed")
+    readings_given_up: int = Field(description="Readings the edge declared lost")
+
+
+class Gateway(View):
+    """One edge agent."""
+
+    id: str
+    online: bool
+    state_ms: Instant = Field(description="When it last said so")
+    born_ms: Instant | None
+    agent_version: str
+    config_version: str
+    health: dict[str, float] = Field(description="Figures it reports about itself")
+    problems: list[str] = Field(description="What it complains about")
+    devices: int
+    completeness: Completeness
+
+
+class GatewayDetail(Gateway):
+    """A gateway with its batches and gaps."""
+
+    epochs: list[Epoch]
+    gaps: list[Gap] = Field(description="The newest 200")
+
+
+class Quarantined(View):
+    """A message or record that could not be taken."""
+
+    id: int
+    received_ms: Instant
+    gateway: str
+    topic: str
+    record: int | None = Field(description="Its place in the batch; null for a whole message")
+    name: str
+    reason: str
+    sample: str = Field(description="The first bytes; what is not printable as \\xNN")
+
+
+class Account(View):
+    """Who is signed in."""
+
+    name: str
+    role: str = Field(description="viewer, operator, manager, admin")
+    language: str

@@ -1,0 +1,1 @@
+"""Questions to the state database; each returns what cloud/web/models.py describes."""

@@ -1,0 +1,34 @@
+"""What the web is made of: built once, in cloud/app.py, and handed to everything here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
+
+from cloud.core.rules import RuleSet
+from cloud.core.schedule import DayHours
+from cloud.ports import SeriesStore
+from cloud.state.database import Database
+from contract.clock import Clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What may be set about the web."""
+
+    poll_s: float = 1.0  # how often the one poller looks for news
+    heartbeat_s: float = 15.0  # a stream that has nothing to say says so this often
+    max_streams: int = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything the web needs; nothing here is global."""
+
+    database: Database
+    series_store: SeriesStore
+    rules: RuleSet
+    clock: Clock
+    timezone: ZoneInfo
+    hours: DayHours = field(default_factory=DayHours)
+    settings: Settings = field(default_factory=Settings)

@@ -1,0 +1,229 @@
+"""Intake against real brokers: acknowledged after the commit, and nothing lost to a kill."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import paho.mqtt.client as mqtt
+import pytest
+import sqlalchemy as sa
+from paho.mqtt.enums import CallbackAPIVersion
+
+from cloud.config import Broker as BrokerConfig
+from cloud.config import Intake
+from cloud.core.rules import RuleSet
+from cloud.intake import MqttIntake
+from cloud.pipeline import Line
+from cloud.state import schema
+from cloud.state.database import Database
+from contract import codec, messages, topics
+from contract.clock import SystemClock
+from contract.errors import StorageError
+from contract.messages import Ack
+from contract.readings import Batch, Reading
+from tests.suites.brokers import BROKERS, Broker, free_port, running
+
+EPOCH = "0123abcd"
+DATA, ACK = topics.gateway_topic("cabinet", "data"), topics.gateway_topic("cabinet", "ack")
+
+
+@pytest.fixture(params=sorted(BROKERS))
+def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Broker]:
+    with running(request.param, tmp_path / "broker") as started:
+        yield started
+
+
+def batch(seq: int, size: int = 1) -> bytes:
+    now_ms = SystemClock().now_ms()
+    readings = tuple(Reading("gas-1", "gas_pressure", now_ms + n, 2.0) for n in range(size))
+    return codec.encode_batch(Batch(epoch=EPOCH, seq=seq, readings=readings))
+
+
+class Gateway:
+    """The other side: publishes batches, and hears what is acknowledged."""
+
+    def __init__(self, port: int) -> None:
+        self.acks: queue.Queue[Ack] = queue.Queue()
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="cabinet")
+        self.client.on_message = lambda _c, _u, m: self.acks.put(
+            messages.decode(bytes(m.payload), Ack)
+        )
+        self.client.on_connect = lambda c, *_: c.subscribe(ACK, 1)
+        subscribed = threading.Event()
+        self.client.on_subscribe = lambda *_: subscribed.set()
+        self.client.connect("127.0.0.1", port)
+        self.client.loop_start()
+        assert subscribed.wait(20)
+
+    def send(self, payload: bytes) -> None:
+        self.client.publish(DATA, payload, qos=1).wait_for_publish(20)
+
+    def acknowledged(self, seq: int) -> Ack:
+        """Wait for the acknowledgement that covers all up to seq."""
+        while (ack := self.acks.get(timeout=40)).seq < seq:
+            pass
+        return ack
+
+    def close(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
+
+
+@contextmanager
+def intake(
+    port: int, database: Database, line: Callable[[], Line] | None = None, **settings: float
+) -> Iterator[MqttIntake]:
+    """Run an intake in a thread; a failure of it is the test's."""
+    taker = MqttIntake(
+        BrokerConfig(host="127.0.0.1", port=port, tls=False),
+        Intake.model_validate(settings),
+        line or (lambda: new_line(database)),
+        client_id="intake-00",
+    )
+    stop, errors = threading.Event(), []
+
+    def run() -> None:
+        try:
+            taker.run(stop)
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield taker
+    finally:
+        stop.set()
+        thread.join(30)
+        assert not thread.is_alive()
+        assert not errors
+
+
+def new_line(database: Database) -> Line:
+    rules = RuleSet(rules=(), fingerprint="")
+    return Line(database, rules, ZoneInfo("Asia/Shanghai"), SystemClock())
+
+
+def wait_connected(taker: MqttIntake) -> None:
+    deadline = time.monotonic() + 30
+    while not taker.connected:
+        assert time.monotonic() < deadline, "intake does not connect"
+        time.sleep(0.02)
+
+
+def stored(database: Database) -> int:
+    with database.read() as connection:
+        return connection.scalar(sa.select(sa.func.sum(schema.blocks.c.readings))) or 0
+
+
+def test_what_is_acknowledged_is_committed(broker: Broker, database: Database) -> None:
+    with intake(broker.port, database) as taker:
+        wait_connected(taker)
+        gateway = Gateway(broker.port)
+        for seq in range(1, 11):
+            gateway.send(batch(seq, 5))
+        assert gateway.acknowledged(10).ranges == ()
+        assert stored(database) == 50
+        gateway.close()
+
+
+def test_what_was_sent_while_intake_was_away_comes_when_it_is_back(
+    broker: Broker, database: Database
+) -> None:
+    with intake(broker.port, database) as taker:
+        wait_connected(taker)
+        gateway = Gateway(broker.port)
+        gateway.send(batch(1))
+        gateway.acknowledged(1)
+    for seq in (2, 3):
+        gateway.send(batch(seq))
+    with intake(broker.port, database):
+        gateway.acknowledged(3)
+    assert stored(database) == 3
+    gateway.close()
+
+
+def test_a_database_that_fails_is_tried_again_and_nothing_is_acknowledged_meanwhile(
+    broker: Broker, database: Database
+) -> None:
+    failing = threading.Event()
+    failing.set()
+
+    class FailingLine(Line):
+        def take(self, received: object) -> object:  # type: ignore[override]
+            if failing.is_set():
+                raise StorageError("disk full")
+            return super().take(received)  # type: ignore[arg-type]
+
+    def line() -> Line:
+        lines.append(
+            FailingLine(database, RuleSet(rules=(), fingerprint=""), ZoneInfo("UTC"), SystemClock())
+        )
+        return lines[-1]
+
+    lines: list[Line] = []
+    with intake(broker.port, database, line) as taker:
+        wait_connected(taker)
+        gateway = Gateway(broker.port)
+        gateway.send(batch(1))
+        deadline = time.monotonic() + 30
+        while len(lines) < 3:  # it was told no twice, and began afresh each time
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert gateway.acks.empty()
+        failing.clear()
+        gateway.acknowledged(1)
+        gateway.close()
+    assert stored(database) == 1
+
+
+def test_a_full_queue_pushes_back_and_loses_nothing(broker: Broker, database: Database) -> None:
+    with intake(broker.port, database, queue_messages=2, commit_every_s=0.01) as taker:
+        wait_connected(taker)
+        gateway = Gateway(broker.port)
+        for seq in range(1, 101):
+            gateway.send(batch(seq, 3))
+        gateway.acknowledged(100)
+        gateway.close()
+    assert stored(database) == 300
+
+
+def test_a_killed_broker_is_found_again(broker: Broker, database: Database) -> None:
+    with intake(broker.port, database) as taker:
+        wait_connected(taker)
+        broker.kill()
+        deadline = time.monotonic() + 30
+        while taker.connected:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        broker.start()
+        wait_connected(taker)
+        gateway = Gateway(broker.port)
+        gateway.send(batch(1))
+        gateway.acknowledged(1)
+        gateway.close()
+
+
+def test_without_a_broker_it_waits_and_can_be_stopped(database: Database) -> None:
+    with intake(free_port(), database) as taker:
+        assert not taker.connected
+
+
+def test_bad_messages_do_not_stop_the_good(broker: Broker, database: Database) -> None:
+    with intake(broker.port, database) as taker:
+        wait_connected(taker)
+        gateway = Gateway(broker.port)
+        for bad in (b"", b"nonsense", codec.ZSTD_MAGIC, b"[" * 5000):
+            gateway.send(bad)
+        gateway.send(batch(1))
+        gateway.acknowledged(1)
+        gateway.close()
+    with database.read() as connection:
+        kept = connection.scalar(sa.select(sa.func.count()).select_from(schema.quarantine))
+    assert kept == 4

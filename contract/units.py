@@ -87,4 +87,5 @@ def conversion(unit: str, to: str) -> tuple[float, float]:
         raise ValueError(
             f"{unit!r} ({source.dimension}) does not convert to {to!r} ({target.dimension})"
         )
-    return source.factor / target.factor, (source.offset - target.offset) / target.factor
+    factor, offset = source.factor / target.factor, (source.offset - target.offset) / target.factor
+    return float(f"{factor:.15g}"), float(f"{offset:.15g}")  # 1e-6 / 1e-9 is 1000, not nearly

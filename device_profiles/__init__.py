@@ -1,0 +1,1 @@
+"""Device profiles: the schema, the strict loader, the catalog, and what frames mean."""

@@ -20,7 +20,7 @@ from cloud.state import schema
 from cloud.state.database import Database
 from contract.errors import GridwardenError, RejectedError, StorageError
 
-PER_TRANSACTION = 50  # others write the same database: hold it for milliseconds only
+PER_TRANSACTION = 20  # others write the same database: hold it for milliseconds only
 FIRST_BACKOFF_MS = 1_000
 LONGEST_BACKOFF_MS = 600_000
 

@@ -52,6 +52,9 @@ COVERS: dict[str, str] = {
     "unknown": "C01-14",
 }
 
+# Whatever rule found it, noise from a building site is one matter.
+NOISE_SOURCES: dict[str, str] = {"construction": "03-01", "commercial": "05-08"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatePolicy:
@@ -124,6 +127,9 @@ def decide(
 
 
 def _category(category: str, device: Device) -> str:
+    """Return the rule's category, or the one that the device's own tags tell better."""
     if category and device.kind == "manhole":
         return COVERS.get(device.tags.get("cover", ""), category)
+    if category and device.kind == "noise":
+        return NOISE_SOURCES.get(device.tags.get("source", ""), category)
     return category

@@ -19,7 +19,6 @@ from cloud.web.pages import STATIC
 from cloud.web.services import Services
 
 API = "/api/v1"
-MAX_BODY_BYTES = 1 << 20
 
 ROUTERS: tuple[APIRouter, ...] = (
     session.router,
@@ -46,10 +45,10 @@ def create_app(services: Services, *, console: bool = True) -> FastAPI:
 
     Whoever runs it also runs `app.state.live.run()`; cloud/web/server.py does.
     """
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, max_body_size=MAX_BODY_BYTES)
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     live = Live(services)
     logins = Logins(services)
-    registry = metrics.Metrics(services)
+    registry = metrics.Metrics(services, live)
     api = create_api(services)
     for part in (app, api):
         part.state.services = services

@@ -51,6 +51,11 @@ class Live:
         """The number of the latest news."""
         return self._last
 
+    @property
+    def watchers(self) -> int:
+        """How many pages and streams are open."""
+        return self._watched.total()
+
     @contextmanager
     def watching(self, session: str) -> Iterator[None]:
         """Keep the poller going, and have it look whether the session (its hash) has ended."""

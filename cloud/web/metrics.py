@@ -14,13 +14,14 @@ from typing import Annotated
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from prometheus_client import CollectorRegistry, Counter, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from cloud.core.isa_18_2 import State
 from cloud.state import schema
 from cloud.web import accounts
 from cloud.web.auth import COOKIE
+from cloud.web.live import Live
 from cloud.web.problems import Problem
 from cloud.web.queries import cases
 from cloud.web.services import Services
@@ -35,7 +36,7 @@ FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 class Metrics:
     """This process's counters, and a collector of those in the database."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, live: Live) -> None:
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "gridwarden_http_requests",
@@ -43,6 +44,8 @@ class Metrics:
             ["area", "method", "status"],
             registry=self.registry,
         )
+        watching = Gauge("gridwarden_watching", "Open pages and streams", registry=self.registry)
+        watching.set_function(lambda: live.watchers)
         self.registry.register(_Stored(services))
 
 

@@ -19,6 +19,7 @@ from cloud.web import accounts, problems
 from cloud.web.auth import COOKIE, Visitor
 from cloud.web.metrics import Metrics
 from cloud.web.origin import is_cross_site
+from cloud.web.problems import Problem
 from cloud.web.services import Services
 from contract.errors import StorageError
 
@@ -37,6 +38,7 @@ CONSOLE_POLICY = (
     "frame-ancestors 'none'"
 )
 API_POLICY = "default-src 'none'; frame-ancestors 'none'"
+MAX_BODY_BYTES = 1 << 20
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -64,6 +66,10 @@ class Door:
             await self._app(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        unfit = _unfit_body(Headers(scope=scope))
+        if unfit:
+            await problems.response(unfit)(scope, receive, send)
+            return
         path: str = scope["path"]
         if path in OPEN or path.startswith(OPEN_BELOW):
             await self._app(scope, receive, send)
@@ -112,13 +118,23 @@ class Door:
                     headers.setdefault(name, value)
                 policy = API_POLICY if area == "api" else CONSOLE_POLICY
                 headers.setdefault("Content-Security-Policy", policy)
-                if path.startswith("/static/"):  # asked for by a digest of the content
+                found = message["status"] in (200, 304)
+                if path.startswith("/static/") and found:  # asked for by a digest of the content
                     headers.setdefault("Cache-Control", "public, max-age=31536000, immutable")
-                elif area != "assets":
+                elif area != "assets" or not found:
                     headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
         return headed
+
+
+def _unfit_body(headers: Mapping[str, str]) -> Problem | None:
+    if "transfer-encoding" in headers:
+        return Problem("length-required", "send the body with its Content-Length")
+    length = headers.get("content-length", "0")
+    if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
+        return Problem("too-large", f"{length} bytes; at most {MAX_BODY_BYTES}")
+    return None
 
 
 def _area(path: str) -> str:

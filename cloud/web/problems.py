@@ -30,9 +30,11 @@ TYPES: dict[str, tuple[int, str]] = {
     "forbidden": (403, "The role does not allow this"),
     "internal": (500, "Something is wrong on our side"),
     "invalid": (422, "The request is not what this address takes"),
+    "length-required": (411, "The length of the body must be told"),
     "not-found": (404, "There is no such thing"),
     "not-signed-in": (401, "Sign in, or send a token"),
     "storage": (503, "The data cannot be read or written right now"),
+    "too-large": (413, "The body is too large"),
     "too-many-attempts": (429, "Too many attempts to sign in"),
     "too-many-streams": (503, "Too many streams are open"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,6 +20,9 @@ from cloud.web.pages import asset, render
 from cloud.web.problems import Problem
 from cloud.web.services import Services
 from cloud.web.texts import text
+from contract.errors import StorageError
+
+logger = logging.getLogger(__name__)
 
 router = APIRouter(include_in_schema=False)
 
@@ -50,12 +54,15 @@ async def sign_in(request: Request) -> Response:
         account = await logins.sign_in(
             fields.get("name", "").strip(), fields.get("password", ""), address
         )
+        token = await logins.start_session(
+            account, lasts_ms=accounts.SESSION_MS, label=f"cookie {address}"
+        )
     except Problem as problem:
         reason = _reason(problem, language)
         return _form(language, target, reason, problem.status, chosen=chosen)
-    token = await logins.start_session(
-        account, lasts_ms=accounts.SESSION_MS, label=f"cookie {address}"
-    )
+    except StorageError as error:
+        logger.error("nobody can sign in: %s", error)
+        return _form(language, target, text("login.down", language), 503, chosen=chosen)
     if chosen in LANGUAGES and account.language != chosen:
         await run_sync(_remember, request.app.state.services, account.name, chosen)
     response = RedirectResponse(target, 303)

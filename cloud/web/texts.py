@@ -90,7 +90,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "device.observed": ("观测时间", "Observed"),
     "device.alerts": ("该设备的告警", "Alerts of this device"),
     "device.cases": ("该设备的案件", "Cases of this device"),
-    "device.missing": ("没有设备 {id}。", "There is no device {id}."),
     "online": ("在线", "online"),
     "offline": ("离线", "offline"),
     "gateway.offline": ("网关离线", "gateway offline"),
@@ -150,11 +149,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "alert.lasts": ("持续", "Lasts"),
     "alert.action": ("操作", "Action"),
     "alert.acknowledge": ("确认", "Acknowledge"),
-    "alert.acknowledged": ("已确认 {title}", "Acknowledged: {title}"),
     "alert.by": ("{name} 于 {time} 确认", "by {name}, {time}"),
     "alerts.open": ("活动", "Active"),
     "alerts.all": ("全部", "All"),
-    "alerts.newest": ("仅显示最近 {n} 条", "The newest {n} only"),
     # Cases
     "case.none": ("没有未结案件", "No open cases"),
     "case.none_at_all": ("没有案件", "No cases"),
@@ -198,6 +195,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "cases.open": ("未结", "Open"),
     "cases.all": ("全部", "All"),
     # Lists, and units of time
+    "list.newest": ("仅显示最近 {n} 条", "the newest {n} only"),
     "list.comma": ("、", ", "),
     "time.under_a_minute": ("不足 1 分钟", "under 1 min"),
     "time.s": ("{n} 秒", "{n} s"),

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from contract.quantities import Kind
-from tests.e2e.processes import Demo, demo, is_free, last_json, wait_for
+from tests.e2e.processes import Demo, demo, gridwarden, is_free, last_json, wait_for
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
@@ -67,11 +67,10 @@ def test_killed_itself_it_leaves_nothing_running(tmp_path: Path) -> None:
 def test_two_demos_on_one_folder_are_refused(tmp_path: Path) -> None:
     with demo(tmp_path / "data", "--lang", "en") as running:
         login(running)
-        with demo(tmp_path / "data", "--for", "1", "--json") as second:
-            _, err = second.process.communicate(timeout=30)
-            assert second.process.returncode == 2
-            assert str(tmp_path / "data") in err
-            assert "Traceback" not in err
+        second = gridwarden("demo", "--data", tmp_path / "data", "--for", "1", "--json")
+        assert second.returncode == 2
+        assert str(tmp_path / "data") in second.stderr
+        assert "Traceback" not in second.stderr
         assert running.process.poll() is None
 
 

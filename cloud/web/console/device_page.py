@@ -160,11 +160,12 @@ async def _alerts(
     key = ("alerts", device)
     found = await screen.console.shared.get(key, snapshot.marks.alerts, load)
     html = views.alert_table(
-        found[: lists.OF_DEVICE],
+        found[: views.OF_DEVICE],
         now_ms,
         screen.w,
         may_acknowledge=lists.may_acknowledge(screen),
         with_device=False,
+        most=views.OF_DEVICE,
         empty=screen.w("alert.none_at_all"),
     )
     lists.put(table, html)
@@ -176,7 +177,9 @@ async def _cases(
     load = partial(lists.newest_cases, screen.console, device)
     found = await screen.console.shared.get(("cases", device), snapshot.marks.cases, load)
     empty = screen.w("case.none_at_all")
-    lists.put(table, views.case_table(found[: lists.OF_DEVICE], now_ms, screen.w, empty=empty))
+    newest = found[: views.OF_DEVICE]
+    html = views.case_table(newest, now_ms, screen.w, empty=empty, most=views.OF_DEVICE)
+    lists.put(table, html)
 
 
 def _heading(screen: Screen, title: str) -> None:

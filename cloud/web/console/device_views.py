@@ -18,6 +18,8 @@ from cloud.web.wording import DECIMALS, Wording
 WINDOWS_S = {"1h": 3_600, "6h": 21_600, "24h": 86_400, "7d": 604_800}
 POINTS = 360  # a chart's width on a phone; four pixels a point on a screen
 
+NEAR = 8  # a limit this many times the values' span away would flatten the curve: not drawn
+
 LINE, BAND, GRID, INK, MUTED = "#0b6e75", "rgba(11,110,117,.14)", "#e4e9ed", "#17212b", "#5b6875"
 SEVERITY_COLOURS = {
     "low": "#2f5f9e",
@@ -219,7 +221,9 @@ def _reach(points: Stepped | None, limits: Sequence[Limit]) -> dict[str, Any]:
         return {}
     least, most = min(points.minimum), max(points.maximum)
     span = max(most - least, abs(most) * 0.1, 1e-9)
-    near = [limit.limit for limit in limits if least - 3 * span <= limit.limit <= most + 3 * span]
+    near = [
+        limit.limit for limit in limits if least - NEAR * span <= limit.limit <= most + NEAR * span
+    ]
     low, high = min([least, *near]), max([most, *near])
     step = nice((high - low or span) / 5)
     digits = max(0, -math.floor(math.log10(step) + 1e-9))

@@ -18,9 +18,6 @@ from cloud.web.snapshots import Snapshot
 from cloud.web.wording import Wording
 from contract.errors import GridwardenError
 
-NEWEST = 200
-OF_DEVICE = 20
-
 # Clicks on the buttons inside a piece of HTML, as (what to do, to which).
 CLICKS = """(event) => {
   const button = event.target.closest("[data-act]");
@@ -84,14 +81,14 @@ def acknowledging(screen: Screen, table: ui.html) -> None:
 def newest_alerts(console: Console, device: str = "") -> list[models.Alert]:
     """Read the newest alerts, of one device or of all."""
     with console.services.database.read() as connection:
-        return alerts.page(connection, device=device, limit=NEWEST).items
+        return alerts.page(connection, device=device, limit=views.NEWEST).items
 
 
 def newest_cases(console: Console, device: str = "") -> list[models.Case]:
     """Read the newest cases, of one device or of all."""
     now_ms = console.services.clock.now_ms()
     with console.services.database.read() as connection:
-        return cases.page(connection, device=device, now_ms=now_ms, limit=NEWEST).items
+        return cases.page(connection, device=device, now_ms=now_ms, limit=views.NEWEST).items
 
 
 def _page() -> ui.element:
@@ -107,12 +104,12 @@ def _card(screen: Screen, what: str, everything: bool) -> ui.element:
 
 
 def _open_alerts(may: bool, snapshot: Snapshot, now_ms: int, w: Wording) -> str:
-    urgent = sorted(snapshot.alerts, key=views.urgency)[:NEWEST]
+    urgent = sorted(snapshot.alerts, key=views.urgency)[: views.NEWEST]
     return views.alert_table(urgent, now_ms, w, may_acknowledge=may, empty=w("alert.none"))
 
 
 def _open_cases(snapshot: Snapshot, now_ms: int, w: Wording) -> str:
-    return views.case_table(snapshot.cases[:NEWEST], now_ms, w, empty=w("case.none"))
+    return views.case_table(snapshot.cases[: views.NEWEST], now_ms, w, empty=w("case.none"))
 
 
 async def _all_alerts(

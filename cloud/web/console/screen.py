@@ -121,7 +121,14 @@ class Screen:
 
     def tell(self, words: str, *, good: bool = False) -> None:
         """Say something that passes."""
-        ui.notify(words, type="positive" if good else "warning", position="top", timeout=5000)
+        ui.notify(
+            words,
+            color="positive" if good else "warning",
+            icon="check" if good else "priority_high",
+            textColor="white",
+            position="top",
+            timeout=4000,
+        )
 
     def _shell(self, request: Request, active: str, title: str) -> None:
         w = self.w

@@ -19,6 +19,8 @@ from contract.quantities import Kind
 Draw = Callable[[Snapshot, int, Wording], str]
 DrawAlerts = Callable[[Sequence[models.Alert], int, Wording], str]
 
+NEWEST = 200  # rows of the pages of alerts and of cases
+OF_DEVICE = 20  # rows of those tables on a device's page
 SHORT = 6  # rows of the overview's lists
 
 TILE_VALUES = 3
@@ -192,6 +194,7 @@ def alert_table(
     may_acknowledge: bool,
     with_device: bool = True,
     empty: str,
+    most: int = NEWEST,
 ) -> str:
     """Draw alerts as a table; on a phone as cards."""
     return render(
@@ -202,12 +205,15 @@ def alert_table(
         may_acknowledge=may_acknowledge,
         with_device=with_device,
         empty=empty,
+        most=most,
     )
 
 
-def case_table(cases: Sequence[models.Case], now_ms: int, w: Wording, *, empty: str) -> str:
+def case_table(
+    cases: Sequence[models.Case], now_ms: int, w: Wording, *, empty: str, most: int = NEWEST
+) -> str:
     """Draw cases as a table; on a phone as cards."""
-    return render("case_table.html", w=w, cases=cases, now_ms=now_ms, empty=empty)
+    return render("case_table.html", w=w, cases=cases, now_ms=now_ms, empty=empty, most=most)
 
 
 def by_kind(sensors: Mapping[str, Sensor]) -> dict[str, list[Sensor]]:

@@ -192,14 +192,29 @@ DEVICES = (
 class City:
     """The made-up city: seeded once, then going on as long as it is told to."""
 
-    def __init__(self, database: Database, now_ms: int) -> None:
+    def __init__(self, database: Database, numbers: dict[tuple[str, str], int]) -> None:
         self._database = database
         self._random = random.Random(7)
+        self._numbers = numbers
+
+    @classmethod
+    def found(cls, database: Database, now_ms: int) -> City:
+        """Let the gateway be born and say what it has."""
         with database.write() as connection:
             registry = Registry()
             registry.born(connection, birth(now_ms), now_ms)
             _told(connection, now_ms)
-            self._numbers = _numbers(connection, registry, now_ms)
+            names = [(made.birth.id, name) for made in DEVICES for name in made.signals]
+            first = [Reading(device, name, now_ms, 0.0) for device, name in names]
+            numbers, _ = registry.number(connection, GATEWAY, first, now_ms)
+        return cls(database, {name: int(each) for name, each in zip(names, numbers, strict=True)})
+
+    @classmethod
+    def of(cls, database: Database) -> City:
+        """Take over a city that is there."""
+        with database.read() as connection:
+            rows = connection.execute(sa.select(schema.series)).all()
+        return cls(database, {(row.device, row.measurement): row.id for row in rows})
 
     def series(self, device: str, measurement: str) -> int:
         """Return the number of a series."""
@@ -297,7 +312,7 @@ class City:
 
 def fill(database: Database, now_ms: int) -> City:
     """Make the city with its history, alerts in every state, and cases at every step."""
-    city = City(database, now_ms)
+    city = City.found(database, now_ms)
     minute = 60_000
     with database.write() as connection:
         for name, role in (("admin", Role.ADMIN), ("op", Role.OPERATOR), ("guest", Role.VIEWER)):
@@ -362,15 +377,6 @@ def _told(connection: sa.Connection, now_ms: int) -> None:
             first_ms=now_ms - HISTORY_S * 1000, last_ms=now_ms,
         )
     )  # fmt: skip
-
-
-def _numbers(
-    connection: sa.Connection, registry: Registry, now_ms: int
-) -> dict[tuple[str, str], int]:
-    names = [(made.birth.id, name) for made in DEVICES for name in made.signals]
-    readings = [Reading(device, name, now_ms, 0.0) for device, name in names]
-    numbers, _ = registry.number(connection, GATEWAY, readings, now_ms)
-    return dict(zip(names, (int(number) for number in numbers), strict=True))
 
 
 def _for_gate(known: DeviceBirth) -> Device:

@@ -1,0 +1,210 @@
+"""Readings to disk before anything else: group commit over a store that lives in its own thread.
+
+Readings are kept in memory until a commit holds them: `commit_every_s` at most, URGENT_S for urgent
+ones. A store that fails is tried again and again; meanwhile the latest readings are kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Container, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Protocol, TypeVar
+
+from contract.clock import Clock
+from contract.errors import StorageError
+from contract.intervals import IntervalSet
+from contract.readings import Reading
+from edge.health import Health
+from edge.ports import Held, Loss, Store, Stored
+from edge.store import CorruptError
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+URGENT_S = 0.02
+RETRY_S = 1.0
+MAX_PENDING = 100_000
+NAME = "buffer"
+
+
+class OpenStore(Protocol):
+    """Opens the store; `fresh` sets the present one aside, because it is damaged."""
+
+    def __call__(self, *, fresh: bool) -> Store:
+        """Raises: StorageError."""
+        ...
+
+
+class Buffer:
+    """Takes readings, commits them in groups, and tells the uplink what is on disk."""
+
+    def __init__(
+        self,
+        open_store: OpenStore,
+        *,
+        commit_every_s: float,
+        clock: Clock,
+        health: Health,
+        max_pending: int = MAX_PENDING,
+    ) -> None:
+        self._open_store = open_store
+        self._commit_every_s = commit_every_s
+        self._clock, self._health = clock, health
+        self._max_pending = max_pending
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="buffer")
+        self._store: Store | None = None
+        self._damaged = False
+        self._urgent: list[Reading] = []
+        self._normal: list[Reading] = []
+        self._loss: Loss | None = None
+        self._acknowledged = IntervalSet()
+        self._to_delete = False
+        self._wake = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self.epoch = ""
+        self.held: Held | None = None
+        self.on_commit: Callable[[Sequence[Stored]], None] = _ignore
+
+    def put(self, readings: Sequence[Reading], *, urgent: bool) -> None:
+        """Take readings; they are on disk within commit_every_s, urgent ones at once."""
+        if urgent:
+            self._urgent += readings
+            self._wake.set()
+        else:
+            self._normal += readings
+        if len(self._urgent) + len(self._normal) > self._max_pending:
+            self._give_up_oldest()
+
+    def acknowledge(self, numbers: IntervalSet) -> None:
+        """Let go of batches that the cloud has."""
+        for first, last in numbers:
+            self._acknowledged.add(first, last)
+            self._to_delete = True
+
+    async def waiting(self, excluded: Container[int], limit: int) -> list[Stored]:
+        """Return batches to be sent, urgent ones first, then the oldest. Raises: StorageError."""
+        try:
+            return await self._in_thread(lambda store: store.waiting(excluded, limit))
+        except StorageError as error:
+            self._tell_failure(error)
+            raise
+
+    async def open(self) -> None:
+        """Open the file now rather than at the first commit; a failure is told and tried again."""
+        try:
+            self.held = await self._in_thread(lambda store: store.figures())
+        except StorageError as error:
+            self._tell_failure(error)
+
+    async def run(self) -> None:
+        """Commit until stopped. What is pending then is for close()."""
+        due_s = self._clock.monotonic_s() + self._commit_every_s
+        while not self._stopping.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, due_s - self._clock.monotonic_s())):
+                    await self._wake.wait()
+                # Polls that end together are committed together.
+                await asyncio.sleep(URGENT_S)
+            self._wake.clear()
+            due = self._clock.monotonic_s() >= due_s
+            committed = await self.commit(urgent_only=not due)
+            if due:
+                due_s = self._clock.monotonic_s() + self._commit_every_s
+            if not committed and not self._stopping.is_set():
+                await asyncio.sleep(RETRY_S)
+
+    def stop(self) -> None:
+        """Make run() return."""
+        self._stopping.set()
+        self._wake.set()
+
+    async def close(self) -> None:
+        """Commit what is pending, and close the file."""
+        if not await self.commit():
+            log.error("%d readings are lost", len(self._urgent) + len(self._normal))
+        with suppress(StorageError):
+            if self._store is not None:
+                await self._in_thread(lambda store: store.close())
+        self._thread.shutdown()
+
+    async def commit(self, *, urgent_only: bool = False) -> bool:
+        """Commit what is pending; return False if the disk would not take it."""
+        urgent, self._urgent = self._urgent, []
+        normal: list[Reading] = []
+        if not urgent_only:
+            normal, self._normal = self._normal, normal
+        loss, self._loss = self._loss, None
+        if not (urgent or normal or loss or (self._to_delete and not urgent_only)):
+            return True
+        self._to_delete = False
+        now_ms = self._clock.now_ms()
+
+        def job(store: Store) -> tuple[list[Stored], Held]:
+            return store.commit(urgent, normal, now_ms, loss), store.figures()
+
+        try:
+            batches, self.held = await self._in_thread(job)
+        except StorageError as error:
+            self._urgent, self._normal = urgent + self._urgent, normal + self._normal
+            self._add_loss(loss)
+            self._to_delete = True
+            self._tell_failure(error)
+            return False
+        if self._health.clear_problem(NAME):
+            log.warning("the buffer takes readings again")
+        self.on_commit(batches)
+        return True
+
+    async def _in_thread(self, job: Callable[[Store], T]) -> T:
+        acknowledged, self._acknowledged = self._acknowledged, IntervalSet()
+        return await asyncio.get_running_loop().run_in_executor(
+            self._thread, self._with_store, job, acknowledged
+        )
+
+    def _with_store(self, job: Callable[[Store], T], acknowledged: IntervalSet) -> T:
+        """Runs in the buffer's thread, as everything does that touches the store."""
+        if self._store is None:
+            self._store = self._open_store(fresh=self._damaged)
+            self._damaged = False
+            self.epoch = self._store.epoch
+        self._store.acknowledge(acknowledged)
+        try:
+            return job(self._store)
+        except CorruptError:
+            with suppress(StorageError):
+                self._store.close()
+            self._store, self._damaged = None, True
+            raise
+
+    def _tell_failure(self, error: StorageError) -> None:
+        if self._health.set_problem(NAME, str(error)):
+            log.error("the buffer fails, readings are kept in memory: %s", error)
+
+    def _give_up_oldest(self) -> None:
+        """Only while the disk fails. A tenth at once: giving up one by one would be slow."""
+        count = max(1, self._max_pending // 10)
+        gone = self._normal[:count]
+        del self._normal[:count]
+        if len(gone) < count:
+            gone += self._urgent[: count - len(gone)]
+            del self._urgent[: count - len(gone)]
+        times = [reading.observed_ms for reading in gone]
+        self._add_loss(Loss(len(gone), min(times), max(times), "disk failed"))
+
+    def _add_loss(self, loss: Loss | None) -> None:
+        if loss is None or self._loss is None:
+            self._loss = self._loss or loss
+            return
+        self._loss = Loss(
+            self._loss.readings + loss.readings,
+            min(self._loss.first_ms, loss.first_ms),
+            max(self._loss.last_ms, loss.last_ms),
+            loss.reason,
+        )
+
+
+def _ignore(_: Sequence[Stored]) -> None:
+    """Nobody listens yet."""

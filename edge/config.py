@@ -1,0 +1,103 @@
+"""The edge's one YAML file: read strictly, checked as a whole, every problem told at once.
+
+Relative paths count from the file's own folder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Union
+
+from pydantic import Field
+
+from contract import strict_yaml
+from contract.errors import ConfigError
+from edge.checks import BusPlan, Checker, resolved
+from edge.devices import Device
+from edge.drivers import DRIVERS
+from edge.drivers.bus import Bus
+from edge.options import (
+    BufferOptions,
+    DeviceOptions,
+    Endpoint,
+    Id,
+    PollingOptions,
+    Section,
+    UplinkOptions,
+)
+
+if TYPE_CHECKING:
+    AnyBus = Bus
+else:
+    AnyBus = Annotated[Union[tuple(DRIVERS.values())], Field(discriminator="driver")]  # noqa: UP007  made of the dict
+
+
+class EdgeFile(Section):
+    """All of it. profiles: a folder of one's own profiles, laid out as the catalog is."""
+
+    gateway: Id
+    broker: Endpoint
+    buffer: BufferOptions = BufferOptions()
+    uplink: UplinkOptions = UplinkOptions()
+    polling: PollingOptions = PollingOptions()
+    profiles: Path | None = None
+    buses: tuple[AnyBus, ...] = ()
+    devices: tuple[DeviceOptions, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EdgeConfig:
+    """A checked configuration. version: changes whenever the file does."""
+
+    path: Path
+    version: str
+    gateway: str
+    broker: Endpoint
+    buffer: BufferOptions
+    uplink: UplinkOptions
+    polling: PollingOptions
+    buses: tuple[BusPlan, ...]
+
+    @property
+    def devices(self) -> tuple[Device, ...]:
+        """All devices of all buses."""
+        return tuple(device for plan in self.buses for device in plan.devices)
+
+
+def load(path: Path) -> EdgeConfig:
+    """Read and check a file; touches no network.
+
+    Raises: ConfigError with every problem, each with file, line and key.
+    """
+    document = strict_yaml.read(path)
+    problems: list[str] = []
+    try:
+        strict_yaml.check(document, EdgeFile)
+    except ConfigError as error:
+        problems += error.problems
+    base = path.resolve().parent
+    checker = Checker(document, base)
+    plans = checker.plans()
+    problems += checker.problems
+    if problems:
+        raise ConfigError(*sorted(dict.fromkeys(problems), key=_place))
+    file = EdgeFile.model_validate(document.data)
+    return EdgeConfig(
+        path=path,
+        version=sha256(path.read_bytes()).hexdigest()[:12],
+        gateway=file.gateway,
+        broker=resolved(file.broker, base),
+        buffer=resolved(file.buffer, base),
+        uplink=file.uplink,
+        polling=file.polling,
+        buses=plans,
+    )
+
+
+def _place(problem: str) -> tuple[str, int]:
+    """Sort by file and line."""
+    file, _, rest = problem.partition(":")
+    line = rest.partition(":")[0]
+    return file, int(line) if line.isdigit() else 0

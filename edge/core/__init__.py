@@ -1,0 +1,1 @@
+"""What the agent decides: pure, no sockets, files, clock or logging."""

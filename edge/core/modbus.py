@@ -1,0 +1,191 @@
+"""Modbus as bytes: build a request's ADU, and believe an answer only when it is exactly it.
+
+Source: MODBUS Application Protocol v1.1b3 §6.1-6.6, §6.12, §7; MODBUS over Serial Line v1.02 §2.5.1
+(RTU framing, CRC); MODBUS Messaging on TCP/IP v1.0b §3.1 (MBAP header).
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from enum import Enum
+
+from contract.errors import TransportError
+
+READ_COILS, READ_DISCRETE, READ_HOLDING, READ_INPUT = 1, 2, 3, 4
+WRITE_COIL, WRITE_REGISTER, WRITE_REGISTERS = 5, 6, 16
+BITS = (READ_COILS, READ_DISCRETE)
+WRITES = (WRITE_COIL, WRITE_REGISTER, WRITE_REGISTERS)
+MAX_COUNT = {
+    READ_COILS: 2000,
+    READ_DISCRETE: 2000,
+    READ_HOLDING: 125,
+    READ_INPUT: 125,
+    WRITE_COIL: 1,
+    WRITE_REGISTER: 1,
+    WRITE_REGISTERS: 1,
+}
+
+EXCEPTIONS = {
+    1: "illegal function",
+    2: "illegal data address",
+    3: "illegal data value",
+    4: "device failure",
+    5: "acknowledged, still working",
+    6: "device busy",
+    8: "memory parity error",
+    10: "gateway path unavailable",
+    11: "gateway target did not answer",
+}
+
+MBAP_SIZE = 6  # up to the unit id
+CRC_SIZE = 2
+EXCEPTION_SIZE = 3  # unit id, function, code
+
+
+class Framing(Enum):
+    """How an ADU stands on the line."""
+
+    TCP = "tcp"
+    RTU = "rtu"
+
+
+class Refused(TransportError):
+    """The device answered, properly, with a Modbus exception. The line itself is sound."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(f"exception {code} ({EXCEPTIONS.get(code, 'unknown')})")
+        self.code = code
+
+
+class Disturbed(TransportError):
+    """What came is not the answer to what was asked; the line cannot be trusted until reopened."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One request to one device.
+
+    function: 1..4 read `count` bits or registers from `address` (zero-based) on;
+              5, 6 and 16 write `value` to one coil or register.
+    head:     how the only right answer begins: unit id, function, and a read's byte count or a
+              write's echo. size: bytes of that answer without framing, unit id included.
+    """
+
+    unit_id: int
+    function: int
+    address: int
+    count: int = 1
+    value: int | None = None
+    head: bytes = field(init=False)
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        most = MAX_COUNT.get(self.function)
+        if most is None or not 1 <= self.count <= most:
+            raise ValueError(f"function {self.function} cannot take {self.count} at once")
+        if not 0 <= self.address <= 0x10000 - self.count:
+            raise ValueError(f"addresses {self.address} and {self.count} on do not exist")
+        if (self.value is None) == (self.function in WRITES):
+            raise ValueError(f"function {self.function} with value {self.value}")
+        start = bytes([self.unit_id, self.function])
+        head = start + (self.pdu[1:5] if self.function in WRITES else bytes([self.data_size]))
+        object.__setattr__(self, "head", head)
+        object.__setattr__(self, "size", len(head) + self.data_size)
+
+    @property
+    def data_size(self) -> int:
+        """Bytes of data in the answer: 0 to a write."""
+        if self.function in WRITES:
+            return 0
+        return (self.count + 7) // 8 if self.function in BITS else 2 * self.count
+
+    @property
+    def pdu(self) -> bytes:
+        """The request without framing and unit id."""
+        if self.function == WRITE_REGISTERS:
+            return struct.pack(">BHHBH", self.function, self.address, 1, 2, self.value)
+        second = self.count if self.value is None else self.value
+        return struct.pack(">BHH", self.function, self.address, second)
+
+
+def build_adu(request: Request, framing: Framing, transaction_id: int = 0) -> bytes:
+    """Write a request as it goes on the line."""
+    body = bytes([request.unit_id]) + request.pdu
+    if framing is Framing.TCP:
+        return struct.pack(">HHH", transaction_id, 0, len(body)) + body
+    return body + crc16(body).to_bytes(CRC_SIZE, "little")
+
+
+def read_answer(
+    request: Request, framing: Framing, received: bytes, transaction_id: int = 0
+) -> bytes | None:
+    """Check all bytes received since the request was sent, and take the data out.
+
+    Args:    transaction_id: the request's, with TCP framing. received: everything since, in order.
+    Returns: request.data_size bytes, wire order; None while the answer is not complete.
+    Raises:  Refused if it is exactly a Modbus exception to this request.
+             Disturbed if it is anything else: another unit, function, transaction, byte count or
+             echo, a wrong CRC, or one byte too many.
+    """
+    start, trailer = (MBAP_SIZE, 0) if framing is Framing.TCP else (0, CRC_SIZE)
+    if len(received) < start + EXCEPTION_SIZE:
+        return None
+    if received.startswith(request.head, start):
+        size = request.size
+    elif received[start : start + 2] == bytes([request.unit_id, request.function | 0x80]):
+        size = EXCEPTION_SIZE
+    elif len(received) < start + len(request.head) and request.head.startswith(received[start:]):
+        return None
+    else:
+        raise Disturbed(_difference(request, received[start:]))
+    if framing is Framing.TCP:
+        _check_mbap(received, size, transaction_id)
+    end = start + size
+    if len(received) < end + trailer:
+        return None
+    if len(received) > end + trailer:
+        raise Disturbed(f"{len(received) - end - trailer} bytes after the answer")
+    if trailer and crc16(received[:end]) != int.from_bytes(received[end:], "little"):
+        raise Disturbed("wrong CRC")
+    if size == EXCEPTION_SIZE and received[start + 1] & 0x80:
+        raise Refused(received[start + 2])
+    return received[start + len(request.head) : end]
+
+
+def _check_mbap(received: bytes, size: int, transaction_id: int) -> None:
+    transaction, protocol, length = struct.unpack_from(">HHH", received)
+    if transaction != transaction_id:
+        raise Disturbed(f"answer to transaction {transaction}, asked was {transaction_id}")
+    if protocol != 0:
+        raise Disturbed(f"protocol id {protocol} is not Modbus")
+    if length != size:
+        raise Disturbed(f"length field {length}, expected {size}")
+
+
+def _difference(request: Request, body: bytes) -> str:
+    """Say in what an answer (without framing) differs from the expected one."""
+    if body[0] != request.unit_id:
+        return f"answer of unit {body[0]}, asked was {request.unit_id}"
+    if body[1] != request.function:
+        return f"answer to function {body[1]}, asked was {request.function}"
+    if request.function in WRITES:
+        return "the echo of the write differs from it"
+    return f"{body[2]} bytes of data, expected {request.data_size}"
+
+
+def crc16(frame: bytes) -> int:
+    """Return Modbus' CRC-16: polynomial 0xA001 reflected, start 0xFFFF; sent low byte first."""
+    crc = 0xFFFF
+    for byte in frame:
+        crc = (crc >> 8) ^ _CRC_TABLE[(crc ^ byte) & 0xFF]
+    return crc
+
+
+def _crc_entry(byte: int) -> int:
+    for _ in range(8):
+        byte = (byte >> 1) ^ 0xA001 if byte & 1 else byte >> 1
+    return byte
+
+
+_CRC_TABLE = tuple(_crc_entry(byte) for byte in range(256))

@@ -1,0 +1,128 @@
+"""A configured device, ready to be read: what to ask, how to decode it, what it can be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from contract.messages import DeviceBirth
+from contract.quantities import Kind
+from device_profiles.core.decode import RegisterDecoder, compile_decoder
+from device_profiles.core.values import Block
+from device_profiles.schema import Profile
+from edge.core.modbus import Request
+from edge.core.plan import LineCost, plan_blocks, poll_time_s
+from edge.options import DeviceOptions
+
+# Alarms of these reach the disk and the cloud at once, ahead of all else.
+URGENT_KINDS = (Kind.GAS, Kind.MANHOLE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poll:
+    """How one device is polled over Modbus.
+
+    requests: one poll. start: requests after connecting, each with the rest after it.
+    timeout_s: None for the bus's. busy_s: what one poll costs the bus.
+    """
+
+    requests: tuple[Request, ...]
+    start: tuple[tuple[Request, float], ...]
+    pause_s: float
+    pause_after_connect_s: float
+    close_after: bool
+    timeout_s: float | None
+    busy_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """One device. poll and decoder: of those polled over Modbus only. address: in small letters."""
+
+    id: str
+    kind: Kind
+    profile: Profile
+    bus: str
+    address: str
+    period_s: float
+    installed: Mapping[str, float]
+    measurements: tuple[str, ...]
+    ranges: Mapping[str, tuple[float, float]]
+    poll: Poll | None
+    decoder: RegisterDecoder | None
+    birth: DeviceBirth
+
+    @property
+    def urgent(self) -> bool:
+        """Whether its readings go ahead of all others."""
+        return self.kind in URGENT_KINDS
+
+
+def build_device(options: DeviceOptions, profile: Profile, cost: LineCost | None) -> Device:
+    """Plan and compile one device. cost: of its bus; None if the bus is not polled."""
+    period_s = options.period_s or profile.period_s
+    poll, decoder = None, None
+    if profile.modbus is not None and cost is not None and options.unit_id is not None:
+        blocks = plan_blocks(profile.modbus, cost)
+        poll = _poll(profile, blocks, options.unit_id, cost)
+        decoder = compile_decoder(profile, blocks, options.installed)
+    return Device(
+        id=options.id,
+        kind=profile.kind,
+        profile=profile,
+        bus=options.bus,
+        address=(options.address or "").lower(),
+        period_s=period_s,
+        installed=options.installed,
+        measurements=profile.measurement_names(),
+        ranges=profile.ranges(),
+        poll=poll,
+        decoder=decoder,
+        birth=_birth(options, profile, period_s),
+    )
+
+
+def _poll(profile: Profile, blocks: tuple[Block, ...], unit_id: int, cost: LineCost) -> Poll:
+    if profile.modbus is None:
+        raise ValueError(f"{profile.name} is not polled over Modbus")
+    limits = profile.modbus.requests
+    pause_s = limits.pause_ms / 1000
+    return Poll(
+        requests=tuple(
+            Request(unit_id=unit_id, function=b.function, address=b.address, count=b.count)
+            for b in blocks
+        ),
+        start=tuple(
+            (
+                Request(
+                    unit_id=unit_id,
+                    function=start.function,
+                    address=start.address,
+                    count=start.count,
+                    value=start.value,
+                ),
+                start.wait_s,
+            )
+            for start in limits.start
+        ),
+        pause_s=pause_s,
+        pause_after_connect_s=limits.pause_after_connect_ms / 1000,
+        close_after=limits.close_after_poll,
+        timeout_s=limits.timeout_s,
+        busy_s=poll_time_s(blocks, cost, pause_s),
+    )
+
+
+def _birth(options: DeviceOptions, profile: Profile, period_s: float) -> DeviceBirth:
+    return DeviceBirth(
+        id=options.id,
+        kind=profile.kind,
+        profile=profile.name,
+        period_s=period_s,
+        measurements=profile.measurement_names(),
+        name=options.name,
+        asset=options.asset,
+        owner=options.owner,
+        place=options.place.place() if options.place else None,
+        tags=dict(options.tags),
+    )

@@ -1,0 +1,91 @@
+"""Devices that publish for themselves: a subscription at an MQTT broker, shared by all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+import aiomqtt
+
+from contract.errors import ConfigError, Disconnected
+from device_profiles.core.payload import compile_payload_decoder
+from edge.broker import connect
+from edge.devices import Device
+from edge.drivers.bus import Bus, Surroundings
+from edge.options import Endpoint
+from edge.ports import Deliver, Message, Source
+
+log = logging.getLogger(__name__)
+
+REFUSED = 128  # MQTT 3.1.1 §3.9.3: SUBACK return code for failure
+
+
+class MqttBus(Bus, Endpoint):
+    """A broker at which devices, or a LoRaWAN network server for them, publish JSON."""
+
+    driver: Literal["mqtt"]
+    protocol: ClassVar[Literal["mqtt"]] = "mqtt"
+
+    def open(self, devices: Sequence[Device], around: Surroundings) -> Source:
+        """Build the bus; connects only when it runs."""
+        profiles = {device.profile.name: device.profile for device in devices}
+        topics = {
+            topic
+            for profile in profiles.values()
+            for topic in compile_payload_decoder(profile).topics
+        }
+        return MqttSource(self, sorted(topics), around)
+
+
+class MqttSource:
+    """A Source over one subscription."""
+
+    def __init__(self, bus: MqttBus, topics: Sequence[str], around: Surroundings) -> None:
+        self._bus, self._topics, self._around = bus, topics, around
+        self._name = f"bus {bus.id}"
+
+    async def run(self, deliver: Deliver) -> None:
+        """Receive until cancelled; reconnect with backoff."""
+        failures = 0
+        while True:
+            try:
+                # The session is kept, so that the broker keeps what comes while we are away.
+                client_id = f"{self._around.gateway}-{self._bus.id}"
+                async with connect(self._bus, client_id, clean=False) as client:
+                    granted = await client.subscribe([(topic, 1) for topic in self._topics])
+                    self._tell_up(granted)
+                    failures = 0
+                    await self._receive(client, deliver)
+            except (ConfigError, Disconnected) as error:
+                failures += 1
+                self._tell_down(str(error))
+            pause_s = self._around.reconnecting.after(max(failures, 1))
+            await asyncio.sleep(pause_s * random.uniform(0.75, 1.25))  # noqa: S311
+
+    async def _receive(self, client: aiomqtt.Client, deliver: Deliver) -> None:
+        async for message in client.messages:
+            deliver(
+                Message(
+                    self._bus.id,
+                    self._around.clock.now_ms(),
+                    message.topic.value,
+                    message.payload,
+                )
+            )
+
+    def _tell_up(self, granted: Sequence[object]) -> None:
+        codes = zip(self._topics, granted, strict=False)
+        refused = [topic for topic, code in codes if isinstance(code, int) and code >= REFUSED]
+        if not refused:
+            self._around.health.clear_problem(self._name)
+            log.info("%s: subscribed to %s", self._name, ", ".join(self._topics))
+        elif self._around.health.set_problem(self._name, f"refused: {', '.join(refused)}"):
+            log.warning("%s: the broker refuses %s", self._name, ", ".join(refused))
+
+    def _tell_down(self, why: str) -> None:
+        where = f"{self._bus.host}:{self._bus.port}"
+        if self._around.health.set_problem(self._name, why):
+            log.warning("%s: no connection to %s: %s; trying again", self._name, where, why)

@@ -1,0 +1,97 @@
+"""The sections of the edge's YAML file, as models. What belongs to one driver is in its file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from contract.messages import Place
+
+Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class Section(BaseModel):
+    """Knows all its keys, and never changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Endpoint(Section):
+    """An MQTT broker and how to prove who we are. TLS, verified, unless `tls: false`."""
+
+    host: Annotated[str, Field(min_length=1)]
+    port: Port = 8883
+    user: str | None = None
+    password_file: Path | None = None
+    tls: bool = True
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+
+class BufferOptions(Section):
+    """The buffer file and its bounds."""
+
+    path: Path = Path("buffer.sqlite")
+    max_bytes: Annotated[int, Field(ge=1_000_000)] = 500_000_000
+    max_age_days: Annotated[float, Field(gt=0, le=3_650)] = 30.0
+    commit_every_s: Annotated[float, Field(ge=0.05, le=60)] = 1.0
+
+
+class UplinkOptions(Section):
+    """How batches travel to the cloud."""
+
+    resend_after_s: Seconds = 10.0
+    window_batches: Annotated[int, Field(ge=1, le=10_000)] = 256
+    backlog_batches_per_s: Annotated[float, Field(gt=0, le=10_000)] = 200.0
+    state_every_s: Seconds = 10.0
+    reconnect_first_s: Seconds = 0.2
+    reconnect_most_s: Seconds = 30.0
+
+
+class PollingOptions(Section):
+    """How dead devices are probed: after first_s, then twice as long each time, up to most_s."""
+
+    probe_first_s: Seconds = 1.0
+    probe_most_s: Seconds = 30.0
+
+
+class PlaceOptions(Section):
+    """Where a device stands: WGS 84 degrees, and words for people."""
+
+    latitude: Annotated[float, Field(ge=-90, le=90)]
+    longitude: Annotated[float, Field(ge=-180, le=180)]
+    address: str = ""
+
+    def place(self) -> Place:
+        """Return it as the contract has it."""
+        return Place(latitude=self.latitude, longitude=self.longitude, address=self.address)
+
+
+class DeviceOptions(Section):
+    """One device: its profile says how to read it, its bus and unit id or address where it is."""
+
+    id: Id
+    profile: str
+    bus: str
+    unit_id: Annotated[int, Field(ge=1, le=247)] | None = None
+    address: Annotated[str, Field(min_length=1, max_length=128)] | None = None
+    period_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
+    installed: dict[str, float] = {}
+    name: str = ""
+    asset: str = ""
+    owner: str = ""
+    place: PlaceOptions | None = None
+    tags: dict[str, str] = {}
+
+    @field_validator("address", mode="before")
+    @classmethod
+    def _quoted(cls, value: object) -> object:
+        """24e1247131234567 is a number to YAML, and 0012 loses its zeros."""
+        if isinstance(value, int | float):
+            raise ValueError("reads as a number; put it in quotes, as address: '…'")  # noqa: TRY004
+        return value

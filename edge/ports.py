@@ -1,0 +1,156 @@
+"""What the agent asks of the world: a bus, a line, a buffer's store. Adapters are built in app.py.
+
+The line of the agent: read → decode → normalise → validate → buffer → publish. Drivers read and
+deliver frames; the pipeline makes readings of them; the buffer keeps them; the uplink publishes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Sequence
+from typing import Protocol, TypeAlias
+
+import msgspec
+
+from contract.intervals import IntervalSet
+from contract.readings import Reading
+from edge.core.modbus import Request
+
+
+class Answers(msgspec.Struct, frozen=True, gc=False):
+    """One poll of one device.
+
+    answers:     the data bytes of each request of the device's poll plan, in its order; None for
+                 one that was not answered.
+    observed_ms: UTC milliseconds, midway between the first request and the last answer.
+    """
+
+    device: str
+    observed_ms: int
+    answers: tuple[bytes | None, ...]
+
+
+class Message(msgspec.Struct, frozen=True, gc=False):
+    """What a device that speaks for itself published, as it came, and when (UTC milliseconds)."""
+
+    bus: str
+    arrived_ms: int
+    topic: str
+    payload: bytes
+
+
+class Silence(msgspec.Struct, frozen=True, gc=False):
+    """A device has stopped answering; told once, not for every poll that fails thereafter."""
+
+    device: str
+    at_ms: int
+
+
+Frame: TypeAlias = Answers | Message | Silence
+Deliver: TypeAlias = Callable[[Frame], None]
+
+
+class Source(Protocol):
+    """A bus with its devices: what drivers are."""
+
+    async def run(self, deliver: Deliver) -> None:
+        """Read for ever, delivering each frame as it comes; ends only by being cancelled.
+
+        Never raises for what a line or a device does: it reconnects with backoff and tells the
+        health figures. On cancellation it closes its connection before it returns.
+        """
+        ...
+
+
+class Line(Protocol):
+    """A Modbus line, whatever its wire: one exchange at a time."""
+
+    async def open(self) -> bool:
+        """Connect, unless connected; return whether it had to.
+
+        Raises: Timeout, Disconnected.
+        """
+        ...
+
+    async def ask(self, request: Request, timeout_s: float) -> bytes:
+        """Send a request and return the data of exactly its answer, request.data_size bytes.
+
+        After any error but Refused the line is closed: the next exchange needs open().
+
+        Raises: Refused if the device answers with a Modbus exception.
+                Timeout, Disconnected, Disturbed.
+        """
+        ...
+
+    def close(self) -> None:
+        """Drop the connection, if there is one."""
+        ...
+
+
+class Stored(msgspec.Struct, frozen=True, gc=False):
+    """A batch on disk: its number, and its payload as it goes on the wire."""
+
+    seq: int
+    urgent: bool
+    readings: int
+    payload: bytes
+
+
+class Held(msgspec.Struct, frozen=True):
+    """What a store holds. published_*: ever committed. oldest_ms: None when nothing is held."""
+
+    epoch: str
+    published_readings: int
+    published_batches: int
+    held_batches: int
+    held_readings: int
+    held_bytes: int
+    oldest_ms: int | None
+    max_bytes: int
+
+
+class Loss(msgspec.Struct, frozen=True):
+    """Readings that were given up before they reached the disk."""
+
+    readings: int
+    first_ms: int
+    last_ms: int
+    reason: str
+
+
+class Store(Protocol):
+    """Numbered batches that outlive the process. Used by one thread at a time."""
+
+    epoch: str
+
+    def commit(
+        self, urgent: Sequence[Reading], normal: Sequence[Reading], now_ms: int, loss: Loss | None
+    ) -> list[Stored]:
+        """Put readings on disk as numbered batches of at most 1,000, and drop what is acknowledged.
+
+        Everything happens in one transaction, or nothing does. Beyond its bounds the store gives up
+        the oldest batches, never those just committed, and commits a gap record that names them;
+        likewise for a loss.
+
+        Returns: the new batches, in order of their numbers, gap records included.
+        Raises:  StorageError; the readings are still the caller's.
+        """
+        ...
+
+    def acknowledge(self, numbers: IntervalSet) -> None:
+        """Remember that the cloud has these; they are deleted by the next commit."""
+        ...
+
+    def waiting(self, excluded: Container[int], limit: int) -> list[Stored]:
+        """Return batches not acknowledged and not excluded: urgent ones first, then the oldest.
+
+        Raises: StorageError.
+        """
+        ...
+
+    def figures(self) -> Held:
+        """Return what is held. Raises: StorageError."""
+        ...
+
+    def close(self) -> None:
+        """Write what is left and close. Raises: StorageError."""
+        ...

@@ -1,0 +1,1 @@
+"""Simulated devices, their faults and scenarios, and the demo that runs the whole line on them."""

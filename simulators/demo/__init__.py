@@ -1,0 +1,1 @@
+"""The demo's supervisor: the whole line as separate processes, with simulated devices."""

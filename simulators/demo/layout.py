@@ -1,0 +1,223 @@
+"""The demo's folder: where everything is, and what the configuration files in it say."""
+
+from __future__ import annotations
+
+import io
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from ruamel.yaml import YAML
+
+from simulators.demo.ports import HOST
+from simulators.simulation import DeviceRecord
+
+GATEWAY = "demo-cabinet"
+PRESETS = (
+    "noise-gb3096",
+    "dust-db51-2682",
+    "dust-gb3095",
+    "water-gb3838",
+    "gas-gb50028",
+    "manhole-tilt",
+)
+SECRETS = ("intake", GATEWAY, "devices", "admin")
+
+# What the MQTT subjects of a user come to in NATS: a/b is a.b there, + is *, # is >.
+_OWN_DELIVERIES = "$MQTT.sub.>"  # where JetStream delivers an MQTT session's QoS 1 messages
+_UPLINKS = ("application.*.device.*.event.up", "v3.*.devices.*.up")  # ChirpStack v4, TTN v3
+_PERMISSIONS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    # user: (may publish, may subscribe)
+    "intake": (("gw.v1.*.*.ack", "gw.v1.*.*.cmd"), ("gw.v1.>", _OWN_DELIVERIES)),
+    GATEWAY: (
+        (f"gw.v1.*.{GATEWAY}.>",),
+        (
+            f"gw.v1.*.{GATEWAY}.ack",
+            f"gw.v1.*.{GATEWAY}.cmd",
+            *_UPLINKS,
+            _OWN_DELIVERIES,
+        ),
+    ),
+    "devices": (_UPLINKS, ()),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoPorts:
+    """The servers' ports on the loopback."""
+
+    nats: int
+    monitor: int
+    mqtt: int
+    web: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """Paths in the demo's data folder."""
+
+    data: Path
+
+    @property
+    def lock(self) -> Path:
+        return self.data / "demo.lock"
+
+    @property
+    def nats_config(self) -> Path:
+        return self.data / "nats.conf"
+
+    @property
+    def edge_config(self) -> Path:
+        return self.data / "edge.yaml"
+
+    @property
+    def cloud_config(self) -> Path:
+        return self.data / "cloud.yaml"
+
+    @property
+    def ready(self) -> Path:
+        return self.data / "simulators.json"
+
+    @property
+    def ledger(self) -> Path:
+        return self.data / "served.jsonl"
+
+    def log(self, name: str) -> Path:
+        return self.data / "logs" / f"{name}.log"
+
+    def secret_file(self, user: str) -> Path:
+        return self.data / "secrets" / user
+
+    def secret(self, user: str) -> str:
+        return self.secret_file(user).read_text().strip()
+
+    def make(self) -> None:
+        """Make the folders, and a random password for everybody who has none yet."""
+        for folder in ("logs", "secrets", "broker", "cloud"):
+            (self.data / folder).mkdir(parents=True, exist_ok=True)
+        (self.data / "secrets").chmod(0o700)
+        for user in SECRETS:
+            if not self.secret_file(user).exists():
+                _write_private(self.secret_file(user), secrets.token_urlsafe(12) + "\n")
+
+    def write_nats(self, ports: DemoPorts) -> None:
+        _write_private(self.nats_config, nats_config(self, ports))
+
+    def write_cloud(self, ports: DemoPorts) -> None:
+        self.cloud_config.write_text(_yaml(cloud_config(self, ports)))
+
+    def write_edge(self, ports: DemoPorts, devices: Sequence[DeviceRecord]) -> None:
+        self.edge_config.write_text(_yaml(edge_config(self, ports, devices)))
+
+
+def nats_config(layout: Layout, ports: DemoPorts) -> str:
+    """Return nats-server's configuration: MQTT on JetStream, every message synced to the disk.
+
+    ack_wait: what a session's last owner had not acknowledged is delivered to the next one after
+    so long; the default of 30 s would be the delay of every hand-over.
+    """
+    users = [
+        {
+            "user": user,
+            "password": layout.secret(user),
+            "permissions": {
+                "publish": {"allow": publish},
+                "subscribe": {"allow": subscribe} if subscribe else {"deny": [">"]},
+            },
+        }
+        for user, (publish, subscribe) in _PERMISSIONS.items()
+    ]
+    return json.dumps(
+        {
+            "server_name": "gridwarden-demo",
+            "host": HOST,
+            "port": ports.nats,
+            "http": f"{HOST}:{ports.monitor}",
+            "jetstream": {"store_dir": str(layout.data / "broker"), "sync_interval": "always"},
+            "mqtt": {"host": HOST, "port": ports.mqtt, "ack_wait": "5s"},
+            "authorization": {"users": users},
+        },
+        indent=1,
+    )
+
+
+def cloud_config(layout: Layout, ports: DemoPorts) -> dict[str, object]:
+    """Return the cloud's configuration; delays are short, as a demo has only minutes."""
+    return {
+        "data": str(layout.data / "cloud"),
+        "broker": _broker(layout, ports, "intake"),
+        "web": {"host": HOST, "port": ports.web},
+        "timezone": "Asia/Shanghai",
+        "rules": {
+            "presets": list(PRESETS),
+            "overrides": {"*": {"on_delay_s": 1.5, "off_delay_s": 3}},
+        },
+        "seal": {"every_s": 15},
+    }
+
+
+def edge_config(
+    layout: Layout, ports: DemoPorts, devices: Sequence[DeviceRecord]
+) -> dict[str, object]:
+    """Return the edge's configuration: one bus a listener, ten devices, a reading a second."""
+    buses: dict[tuple[str, int], str] = {}
+    rows: list[dict[str, object]] = []
+    for device in devices:
+        bus = buses.setdefault((device.driver, device.port), f"bus-{len(buses) + 1}")
+        row: dict[str, object] = {"id": device.id, "profile": device.profile, "bus": bus}
+        if device.driver == "mqtt":
+            row["address"] = device.address
+        else:
+            row |= {"unit_id": device.unit_id, "period_s": 1.0}
+        told = {
+            "installed": device.installed,
+            "name": device.name,
+            "asset": device.asset,
+            "owner": device.owner,
+            "place": msgspec.to_builtins(device.place),
+            "tags": device.tags,
+        }
+        rows.append(row | {key: value for key, value in told.items() if value})
+    return {
+        "gateway": GATEWAY,
+        "broker": _broker(layout, ports, GATEWAY),
+        "buffer": {"path": "buffer.sqlite", "commit_every_s": 0.25},
+        "buses": [
+            {"id": bus, "driver": driver}
+            | (
+                _broker(layout, ports, GATEWAY)
+                if driver == "mqtt"
+                else {"host": HOST, "port": port, "timeout_s": 1.0}
+            )
+            for (driver, port), bus in buses.items()
+        ],
+        "devices": rows,
+    }
+
+
+def _broker(layout: Layout, ports: DemoPorts, user: str) -> dict[str, object]:
+    return {
+        "host": HOST,
+        "port": ports.mqtt,
+        "user": user,
+        "password_file": str(layout.secret_file(user)),
+        "tls": False,
+    }
+
+
+def _yaml(tree: object) -> str:
+    writer = YAML()
+    writer.default_flow_style = False
+    writer.allow_unicode = True
+    text = io.StringIO()
+    writer.dump(tree, text)
+    return text.getvalue()
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_text(text)

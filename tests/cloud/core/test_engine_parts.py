@@ -1,0 +1,184 @@
+"""The parts that Engine is made of, each by itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+import numpy as np
+import pytest
+
+from cloud.core import snapshots
+from cloud.core.arrivals import NEVER, arrange
+from cloud.core.condition import ACTIVE, IDLE, PENDING, RETURNING, advance
+from cloud.core.model import Series
+from cloud.core.monitors import Monitors, RuleColumns, bands, numbers_of
+from cloud.core.register import NO_ERA, Register
+from cloud.core.rules import Direction
+from contract.errors import DecodeError
+from contract.quality import Quality
+from tests.cloud.core.reference_engine import Plain
+from tests.cloud.core.rule_kit import LAEQ, NOISE, columns_of, make_rule
+
+
+@pytest.mark.parametrize(
+    ("phase", "beyond", "gap", "delay_ms", "expected"),
+    [
+        (IDLE, False, False, 0, (IDLE, 5, False)),
+        (IDLE, True, False, 0, (ACTIVE, 100, True)),
+        (IDLE, True, False, 10, (PENDING, 100, False)),
+        (PENDING, True, False, 95, (ACTIVE, 5, True)),
+        (PENDING, True, False, 96, (PENDING, 5, False)),
+        (PENDING, True, True, 95, (PENDING, 100, False)),
+        (PENDING, False, False, 0, (IDLE, 5, False)),
+        (ACTIVE, True, True, 0, (ACTIVE, 5, False)),
+        (ACTIVE, False, False, 0, (IDLE, 100, True)),
+        (ACTIVE, False, False, 10, (RETURNING, 100, False)),
+        (RETURNING, True, False, 0, (ACTIVE, 5, False)),
+        (RETURNING, False, False, 95, (IDLE, 5, True)),
+        (RETURNING, False, True, 95, (RETURNING, 100, False)),
+    ],
+)
+def test_advance(
+    phase: int, beyond: bool, gap: bool, delay_ms: int, expected: tuple[int, int, bool]
+) -> None:
+    """Since 5, a reading at 100."""
+    assert advance(phase, 5, 100, beyond=beyond, gap=gap, delay_ms=delay_ms) == expected
+
+
+def register_of(*series: Series) -> Register:
+    register = Register()
+    register.enter(series)
+    return register
+
+
+def test_a_register_numbers_series_as_they_come() -> None:
+    register = register_of(replace(LAEQ, id=40), LAEQ, LAEQ)
+    assert (len(register), register.slot(40), register.slot(7), register.slot(8)) == (2, 0, 1, -1)
+    assert register.slot(10_000) == -1
+    assert register.slots(["noise-1"]).tolist() == [0, 1]
+    assert register.last_ms.tolist() == [NEVER, NEVER]
+
+
+def test_a_register_takes_a_device_as_it_is_now_for_all_its_series() -> None:
+    register = register_of(LAEQ, replace(LAEQ, id=8, measurement="noise_la"))
+    moved = replace(NOISE, tags={"area_class": "1"})
+    assert register.enter([replace(LAEQ, device=moved)]) == {"noise-1": moved}
+    assert all(series.device == moved for series in register.series)
+
+
+def test_a_register_forgets_bands() -> None:
+    register = register_of(LAEQ)
+    register.band_of[:] = 5
+    register.forget_bands(slice(None))
+    assert register.band_of.tolist() == [NO_ERA]
+
+
+def test_arrange_sorts_by_slot_and_drops_what_is_late() -> None:
+    slot_of = np.array([-1, 1, 0], np.int32)
+    last_ms = np.array([10, NEVER])
+    readings = [
+        Plain(1, 5, 1.0),
+        Plain(2, 10, 2.0),
+        Plain(2, 12, None),
+        Plain(1, 5, 3.0),
+        Plain(0, 7, 4.0),
+        Plain(9, 7, 4.0),
+        Plain(2, 11, 5.0),
+        Plain(1, 6, 6.0, Quality.FAULT),
+    ]
+    arrivals, late = arrange(columns_of(readings), slot_of, last_ms)
+    assert late == 3
+    assert arrivals.slot.tolist() == [0, 1, 1]
+    assert arrivals.at_ms.tolist() == [12, 5, 6]
+    assert arrivals.usable.tolist() == [False, True, False]
+    assert arrivals.row.tolist() == [2, 0, 7]
+    assert arrivals.take(slice(1, 2)).row.tolist() == [0]
+
+
+def test_arrange_takes_many_series_and_any_time() -> None:
+    count = 70_000  # more than 16 bits
+    readings = [Plain(count - 1, 2**62, 1.0), Plain(3, -(2**62), 1.0), Plain(3, 2**62, 1.0)]
+    slot_of = np.arange(count, dtype=np.int32)
+    arrivals, late = arrange(columns_of(readings), slot_of, np.full(count, NEVER))
+    assert (arrivals.slot.tolist(), late) == ([3, 3, count - 1], 0)
+
+
+RULES = [
+    make_rule(id="high", limit=60.0, deadband=3.0),
+    make_rule(id="low", limit=10.0, deadband=1.0, direction=Direction.BELOW),
+]
+NUMBERS = RuleColumns.of([numbers_of(rule) for rule in RULES])
+SLOTS = np.array([0, 1])
+
+
+def monitors_of(high: int, low: int) -> Monitors:
+    """Return the two monitors of series 1; series 0 has none."""
+    return Monitors.build(
+        2,
+        np.array([1, 1]),
+        np.array([1, 0], np.int32),
+        np.array([low, high], np.uint8),
+        np.array([0, 0]),
+    )
+
+
+def test_monitors_stand_by_series_then_rule() -> None:
+    monitors = monitors_of(ACTIVE, IDLE)
+    assert monitors.rule.tolist() == [0, 1]
+    assert monitors.phase.tolist() == [ACTIVE, IDLE]
+    assert monitors.slots().tolist() == [1, 1]
+    mine, starts = monitors.of(SLOTS)
+    assert (mine.tolist(), starts.tolist()) == ([0, 1], [0, 0])
+    assert len(Monitors.none().rule) == 0
+
+
+@pytest.mark.parametrize(
+    ("high", "low", "in_force", "quiet", "restless"),
+    [
+        (IDLE, IDLE, [True, True], [10.0, 60.0], [9.999, 60.001]),
+        (ACTIVE, IDLE, [True, True], [57.001, 1000.0], [57.0]),
+        (IDLE, ACTIVE, [True, True], [10.999, -5.0], [11.0]),
+        (PENDING, IDLE, [True, True], [], [-1.0, 50.0, 70.0]),
+        (RETURNING, IDLE, [True, True], [], [-1.0, 50.0, 70.0]),
+        (IDLE, IDLE, [False, False], [-9.0, 99.0], []),
+        (ACTIVE, IDLE, [False, True], [], [50.0, 70.0]),
+    ],
+)
+def test_a_band_is_what_changes_nothing(
+    high: int, low: int, in_force: list[bool], quiet: list[float], restless: list[float]
+) -> None:
+    lows, highs = bands(monitors_of(high, low), NUMBERS, SLOTS, in_force)
+    assert (lows[0], highs[0]) == (-np.inf, np.inf)
+    assert all(lows[1] <= value <= highs[1] for value in quiet)
+    assert not any(lows[1] <= value <= highs[1] for value in restless)
+
+
+def test_a_snapshot_is_read_into_what_is_bound() -> None:
+    register = register_of(LAEQ)
+    register.last_ms[0], register.usable_ms[0] = 20, 10
+    monitors = Monitors.build(
+        1, np.array([0]), np.array([0], np.int32), np.array([PENDING], np.uint8), np.array([9])
+    )
+    saved = snapshots.write(RULES, register, monitors, 3)
+    other = register_of(replace(LAEQ, id=50), LAEQ)
+    found = Monitors.build(
+        2, np.array([0, 1]), np.array([1, 1], np.int32), np.zeros(2, np.uint8), np.zeros(2, int)
+    )
+    assert snapshots.read(saved, RULES[::-1], other, found) == 3
+    assert other.last_ms.tolist() == [NEVER, 20]
+    assert other.usable_ms.tolist() == [NEVER, 10]
+    assert found.phase.tolist() == [IDLE, PENDING]
+    assert found.since_ms.tolist() == [0, 9]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"format": 99}, {"series": b"123"}, {"last_ms": b""}, {"monitor_rule": b"\1\0\0\0"}],
+)
+def test_a_snapshot_that_does_not_fit_is_refused(change: dict[str, object]) -> None:
+    saved = msgspec.msgpack.decode(snapshots.write(RULES, register_of(LAEQ), Monitors.none(), 0))
+    with pytest.raises(DecodeError):
+        snapshots.read(
+            msgspec.msgpack.encode(saved | change), RULES, register_of(LAEQ), Monitors.none()
+        )

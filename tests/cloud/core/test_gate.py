@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from cloud.core.case_steps import Label
+from cloud.core.gate import CATEGORIES, COVERS, NOISE_SOURCES, GatePolicy, decide
+from cloud.core.model import Device, Severity
+
+HOUR_MS = 3_600_000
+NOW_MS = 1_790_000_000_000
+COVER = Device(id="manhole-1", kind="manhole", tags={"cover": "sewage"})
+METER = Device(id="noise-1", kind="noise", asset="GR-0815", owner="文化路街道办")
+
+
+def test_a_medium_alert_makes_a_case_of_its_category() -> None:
+    decision = decide(Severity.MEDIUM, "05-08", METER, NOW_MS, GatePolicy())
+    assert decision.opens
+    assert (decision.asset, decision.category, decision.unit) == ("GR-0815", "05-08", METER.owner)
+    assert decision.due_ms == NOW_MS + 24 * HOUR_MS
+
+
+def test_a_low_one_does_not() -> None:
+    decision = decide(Severity.LOW, "05-08", METER, NOW_MS, GatePolicy())
+    assert not decision.opens
+    assert decision.reason == "its severity is low; a case takes medium"
+
+
+def test_a_rule_without_category_makes_none() -> None:
+    decision = decide(Severity.CRITICAL, "", METER, NOW_MS, GatePolicy())
+    assert not decision.opens
+    assert decision.reason == "its rule makes no case"
+
+
+def test_what_a_city_sets() -> None:
+    policy = GatePolicy(least=Severity.HIGH, units={"noise": "噪声科"}, due_h={Severity.HIGH: 1.5})
+    meter = replace(METER, owner="", asset="")
+    decision = decide(Severity.HIGH, "05-08", meter, NOW_MS, policy)
+    assert (decision.asset, decision.unit) == ("noise-1", "噪声科")
+    assert decision.due_ms == NOW_MS + 90 * 60_000
+    assert not decide(Severity.MEDIUM, "05-08", meter, NOW_MS, replace(policy, due_h=ALL)).opens
+
+
+ALL = dict.fromkeys(Severity, 1.0)
+
+
+def test_a_moved_cover_is_made_safe_in_three_hours() -> None:
+    decision = decide(Severity.HIGH, "04-04", COVER, NOW_MS, GatePolicy())
+    assert decision.category == "C01-02"
+    assert decision.due_ms == NOW_MS + 3 * HOUR_MS
+
+
+def test_a_cover_of_no_known_owner_keeps_the_rules_category() -> None:
+    unknown = replace(COVER, tags={})
+    assert decide(Severity.HIGH, "04-04", unknown, NOW_MS, GatePolicy()).category == "04-04"
+
+
+def test_noise_of_a_building_site_is_one_matter() -> None:
+    site = replace(METER, tags={"source": "construction"})
+    assert decide(Severity.MEDIUM, "05-08", site, NOW_MS, GatePolicy()).category == "03-01"
+
+
+def test_every_category_has_its_names_and_fits_its_column() -> None:
+    assert set(COVERS.values()) | set(NOISE_SOURCES.values()) <= set(CATEGORIES)
+    for code, label in CATEGORIES.items():
+        assert len(code) <= 8
+        assert isinstance(label, Label)
+        assert label.zh
+        assert label.en

@@ -1,0 +1,85 @@
+"""Both languages have every text, every text is used, and every text that is used is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from cloud.core.isa_18_2 import State
+from cloud.core.model import Role, Severity
+from cloud.web.texts import TEXTS, text
+from contract.quality import LETTERS
+from contract.quantities import Averaging, Kind
+
+WEB = Path(__file__).parents[3] / "cloud" / "web"
+SOURCES = {
+    path: path.read_text(encoding="utf-8")
+    for path in [*WEB.rglob("*.py"), *WEB.rglob("*.html")]
+    if path.name != "texts.py"
+}
+QUOTED = re.compile(r"""["']([a-z_]+(?:\.[A-Za-z0-9_]*)*)["']""")
+HAN = re.compile(r"[\u4e00-\u9fff]")
+FIELDS = re.compile(r"{(\w+)}")
+
+# Keys that are put together from a name that is not written in the source.
+COMPOSED = {
+    *(f"kind.{kind.value}" for kind in Kind),
+    "kind.",
+    *(f"severity.{severity.value}" for severity in Severity),
+    *(f"alert.{state.value}" for state in State),
+    *(f"quality.{letter}" for letter in LETTERS),
+    "quality.",
+    *(f"averaging.{how.value}" for how in Averaging),
+    *(f"role.{role.value}" for role in Role),
+    *(f"chart.{window}" for window in ("1h", "6h", "24h", "7d")),
+    *(f"{what}.{which}" for what in ("alerts", "cases") for which in ("open", "all")),
+    *(f"nav.{page}" for page in ("overview", "alerts", "cases")),
+    *(f"time.{unit}" for unit in ("s", "min", "h", "d")),
+    "open.0",
+    "open.1",
+}
+
+
+@pytest.mark.parametrize("key", TEXTS)
+def test_both_languages_have_it_with_the_same_fields(key: str) -> None:
+    zh, en = TEXTS[key]
+    assert zh.strip()
+    assert en.strip()
+    assert FIELDS.findall(zh) == FIELDS.findall(en)
+
+
+WORDLESS = ("language.other", "list.comma")
+
+
+@pytest.mark.parametrize("key", [key for key in TEXTS if key not in WORDLESS])
+def test_each_column_is_in_its_language(key: str) -> None:
+    zh, en = TEXTS[key]
+    assert not HAN.search(en)
+    assert HAN.search(zh)
+
+
+def test_what_is_put_together_is_there() -> None:
+    assert set(TEXTS) >= COMPOSED
+
+
+def test_every_text_is_used() -> None:
+    quoted = {word for source in SOURCES.values() for word in QUOTED.findall(source)}
+    assert set(TEXTS) - quoted - COMPOSED == set()
+
+
+def test_every_text_that_is_used_is_there() -> None:
+    calls = re.compile(r"""\b(?:w|text|self\.w|screen\.w|self\._screen\.w)\(\s*["']([^"']+)["']""")
+    used = {
+        word
+        for source in SOURCES.values()
+        for word in calls.findall(source)
+        if not word.endswith(".")  # the beginning of one that is put together
+    }
+    assert used - set(TEXTS) == set()
+
+
+def test_fields_are_filled_in() -> None:
+    assert text("overview.overdue", "zh", n=3) == "3 件超期"
+    assert text("overview.overdue", "en", n=3) == "3 overdue"

@@ -1,0 +1,86 @@
+"""Worlds of Modbus devices for the drivers' tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pymodbus import FramerType
+
+from device_profiles.loader import load_profile
+from edge.devices import Device, build_device
+from edge.drivers.bus import Bus
+from edge.options import DeviceOptions
+from tests.edge.kit import Bench, PymodbusPeer, Reply, ScriptedPeer
+
+# Unit 1 a noise meter, unit 2 a gas transmitter of three decimals in kPa.
+UNITS: Mapping[int, Sequence[int]] = {1: [599], 2: [0, 0, 1, 3, 2100, 0, 10000]}
+TRUTH = {("noise-01", "noise_la"): 59.9, ("gas-01", "gas_pressure"): 2.1}
+
+
+def modbus_devices(bus: Bus, period_s: float = 0.05) -> list[Device]:
+    """Return the two devices of UNITS on a bus."""
+    return [
+        build_device(
+            DeviceOptions(id=name, profile=profile, bus=bus.id, unit_id=unit, period_s=period_s),
+            load_profile(profile),
+            bus.cost(),
+        )
+        for unit, name, profile in (
+            (1, "noise-01", "noise/rs485-sound"),
+            (2, "gas-01", "gas/pressure-transmitter-a"),
+        )
+    ]
+
+
+class ModbusWorld:
+    """A pymodbus server with two devices; raving, a scripted one on the same port."""
+
+    truth = TRUTH
+
+    def __init__(self, framer: FramerType) -> None:
+        self._rtu = framer is FramerType.RTU
+        self._peer = PymodbusPeer(UNITS, framer)
+        self._raving: ScriptedPeer | None = None
+        self._number = 0
+        self.port = 0
+
+    def open(self, bus: Bus, folder: Path) -> None:
+        """Have a bench that reads this world by a bus."""
+        self.bench = Bench(bus, modbus_devices(bus), folder)
+
+    async def start(self) -> None:
+        """Be a sound server."""
+        await self.stop()
+        self._peer.port = self.port
+        await self._peer.start()
+        self.port = self._peer.port
+
+    async def stop(self) -> None:
+        """Be gone."""
+        await self._peer.stop()
+        if self._raving is not None:
+            await self._raving.stop()
+            self._raving = None
+
+    async def rave(self) -> None:
+        """Answer everything wrongly, each time in another way."""
+        await self.stop()
+        self._raving = ScriptedPeer(lambda unit, at: UNITS[unit][at], self._wrong, rtu=self._rtu)
+        self._raving.port = self.port
+        await self._raving.start()
+
+    def _wrong(self, request: bytes, right: bytes) -> Reply:
+        self._number += 1
+        unit = 0 if self._rtu else 6
+        ways: list[bytes | None] = [
+            right + right,
+            right[:-1],
+            right[:unit] + bytes([right[unit] + 1]) + right[unit + 1 :],
+            b"\xff\x00" + right,
+            bytes(reversed(right)),
+            b"HTTP/1.1 400 Bad Request\r\n\r\n",
+            request + right,
+            None,
+        ]
+        return [(0.0, ways[self._number % len(ways)])]

@@ -1,0 +1,196 @@
+"""Devices that publish JSON, through a real broker."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiomqtt
+import pytest
+
+from contract.clock import iso_utc
+from contract.quality import Quality
+from device_profiles.loader import load_profile
+from edge.devices import Device, build_device
+from edge.drivers.mqtt import MqttBus
+from edge.options import DeviceOptions
+from tests.edge.kit import Bench, Mosquitto, eventually, keep_connected, mosquitto
+from tests.suites.drivers import DriverSuite, good
+
+COVERS = {"manhole-01": "24e124713c123456", "manhole-02": "24e124713c123457"}
+ANGLES = {"angle_x": 0.0, "angle_y": 30.0, "angle_z": 60.0}
+MEANT = {**ANGLES, "tilt": 30.0, "signal_rssi": -88.0, "signal_snr": 9.0}
+TILT_PROFILE = "manhole/milesight-em310-tilt"
+
+
+def uplink(dev_eui: str, measured: Mapping[str, object], **more: object) -> bytes:
+    """Return what ChirpStack v4 publishes."""
+    radio = [{"rssi": -97, "snr": 7.5}, {"rssi": -88, "snr": 9.0}]
+    message = {"deviceInfo": {"devEui": dev_eui}, "rxInfo": radio, "object": measured, **more}
+    return json.dumps(message).encode()
+
+
+def topic(dev_eui: str) -> str:
+    return f"application/1/device/{dev_eui}/event/up"
+
+
+def covers(bus: MqttBus) -> list[Device]:
+    return [
+        build_device(
+            DeviceOptions(id=name, profile=TILT_PROFILE, bus=bus.id, address=address.upper()),
+            load_profile(TILT_PROFILE),
+            bus.cost(),
+        )
+        for name, address in COVERS.items()
+    ]
+
+
+class MqttWorld:
+    """A broker, and two covers that publish as long as it is up."""
+
+    truth: Mapping[tuple[str, str], float] = {
+        (name, measurement): value for name in COVERS for measurement, value in MEANT.items()
+    }
+
+    def __init__(self, broker: Mosquitto, folder: Path) -> None:
+        self.broker = broker
+        self.bus = MqttBus(id="lora", driver="mqtt", host="127.0.0.1", port=broker.port, tls=False)
+        self.bench = Bench(self.bus, covers(self.bus), folder)
+        self._raving = False
+
+    async def start(self) -> None:
+        self._raving = False
+        if not self.broker.running:
+            await self.broker.start()
+
+    async def stop(self) -> None:
+        self.broker.kill()
+
+    async def rave(self) -> None:
+        self._raving = True
+
+    async def publish(self) -> None:
+        """Be the devices, for ever."""
+
+        async def speak(client: aiomqtt.Client) -> None:
+            while True:
+                for address in COVERS.values():
+                    for payload in self._payloads(address):
+                        await client.publish(topic(address), payload, qos=1)
+                await asyncio.sleep(0.02)
+
+        await keep_connected(self.broker.port, speak)
+
+    def _payloads(self, address: str) -> list[bytes]:
+        right = uplink(address, ANGLES)
+        if not self._raving:
+            return [right]
+        return [
+            b"",
+            right[:-1],
+            b"\xff\xfe\x00",
+            b"null",
+            b"[[[[[[" * 2_000,
+            uplink(address, {"angle_x": "much", "angle_y": [1], "angle_z": {"a": 1}}, rxInfo=[]),
+            uplink("24e124713c999999", ANGLES),
+            json.dumps({"object": ANGLES}).encode(),
+            json.dumps({"deviceInfo": address, "object": 7}).encode(),
+        ]
+
+
+class TestMqtt(DriverSuite):
+    @pytest.fixture
+    async def world(self, tmp_path: Path) -> AsyncIterator[MqttWorld]:
+        async with mosquitto(tmp_path) as broker, asyncio.TaskGroup() as tasks:
+            world = MqttWorld(broker, tmp_path)
+            publishing = tasks.create_task(world.publish())
+            yield world
+            publishing.cancel()
+
+
+@pytest.fixture
+async def quiet(tmp_path: Path) -> AsyncIterator[MqttWorld]:
+    """The same, with devices that say nothing of their own."""
+    async with mosquitto(tmp_path) as broker:
+        yield MqttWorld(broker, tmp_path)
+
+
+@asynccontextmanager
+async def running(world: MqttWorld) -> AsyncIterator[aiomqtt.Client]:
+    """Run the source, wait for its subscription, and lend a client to publish with."""
+    async with aiomqtt.Client("127.0.0.1", world.broker.port) as client, world.bench.running():
+        hello = uplink(COVERS["manhole-02"], {"battery": 1})
+        for _ in range(1_000):
+            await client.publish(topic(COVERS["manhole-02"]), hello)
+            if world.bench.readings:
+                break
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        world.bench.readings.clear()
+        yield client
+
+
+async def test_malformed_payloads_are_quarantined_with_a_sample(
+    quiet: MqttWorld, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running(quiet) as client:
+        for _ in range(20):
+            await client.publish(topic(COVERS["manhole-01"]), b"{not json", qos=1)
+        await client.publish(topic(COVERS["manhole-01"]), uplink(COVERS["manhole-01"], ANGLES))
+        await eventually(lambda: len(good(quiet)) == len(MEANT))
+    assert quiet.bench.health.quarantined == 20
+    (sample,) = (tmp_path / "q.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(sample)["payload_base64"] == "e25vdCBqc29u"
+    assert caplog.text.count("was set aside") == 1
+
+
+async def test_the_devices_own_time_is_taken_if_it_is_sane(quiet: MqttWorld) -> None:
+    own_ms = quiet.bench.clock.now_ms() - 7_654
+    own = {"time": iso_utc(own_ms)}
+    async with running(quiet) as client:
+        for name, told in (("manhole-01", own), ("manhole-02", {"time": "1970-01-01T00:00:01Z"})):
+            await client.publish(topic(COVERS[name]), uplink(COVERS[name], ANGLES, **told))
+        await eventually(lambda: len(quiet.bench.readings) == 2 * len(MEANT))
+    times = {r.device: r.observed_ms for r in quiet.bench.readings}
+    assert times["manhole-01"] == own_ms
+    assert times["manhole-02"] > own_ms
+
+
+async def test_a_message_delivered_twice_is_read_once(quiet: MqttWorld) -> None:
+    told = {"time": iso_utc(quiet.bench.clock.now_ms())}
+    address = COVERS["manhole-01"]
+    async with running(quiet) as client:
+        for _ in range(2):
+            await client.publish(topic(address), uplink(address, ANGLES, **told), qos=1)
+        await client.publish(topic(address), uplink(address, {**ANGLES, "battery": 50}, **told))
+        await eventually(lambda: any(r.measurement == "battery" for r in quiet.bench.readings))
+    assert sum(r.measurement == "tilt" for r in quiet.bench.readings) == 2
+
+
+async def test_what_the_broker_kept_while_we_were_away_is_read(quiet: MqttWorld) -> None:
+    address = COVERS["manhole-01"]
+    async with running(quiet):
+        pass
+    async with aiomqtt.Client("127.0.0.1", quiet.broker.port) as client:
+        await client.publish(topic(address), uplink(address, ANGLES), qos=1)
+    async with quiet.bench.running():
+        await eventually(lambda: len(good(quiet)) == len(MEANT))
+
+
+async def test_an_implausible_value_is_kept_and_flagged(quiet: MqttWorld) -> None:
+    address = COVERS["manhole-01"]
+    async with running(quiet) as client:
+        await client.publish(topic(address), uplink(address, {**ANGLES, "battery": 101}))
+        await eventually(lambda: any(r.measurement == "battery" for r in quiet.bench.readings))
+    (battery,) = [r for r in quiet.bench.readings if r.measurement == "battery"]
+    assert (battery.value, battery.quality) == (101, Quality.OVER_RANGE)
+
+
+async def test_who_is_not_configured_is_counted(quiet: MqttWorld) -> None:
+    async with running(quiet) as client:
+        await client.publish(topic("24e124713c999999"), uplink("24e124713c999999", ANGLES))
+        await eventually(lambda: quiet.bench.health.unknown_senders == 1)
+    assert quiet.bench.readings == []

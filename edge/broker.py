@@ -106,5 +106,5 @@ def read_secret(path: Path) -> str:
 def _quiet() -> logging.Logger:
     """aiomqtt tells its caller all that matters; its own log would repeat it, with payloads."""
     logger = logging.getLogger("edge.broker.aiomqtt")
-    logger.setLevel(logging.ERROR)
+    logger.setLevel(logging.CRITICAL)
     return logger

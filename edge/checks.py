@@ -113,7 +113,8 @@ class Checker:
         bus = self._bus_of(where, options, buses)
         if profile is None or bus is None:
             return None
-        self._check_fit(where, profile, bus)
+        if not self._fits(where, profile, bus):
+            return None
         self._check_place(where, options, bus)
         self._check_installed(where, options, profile)
         if len(self.problems) > before:
@@ -143,15 +144,16 @@ class Checker:
                 self.problems += error.problems
         return self._profiles[name]
 
-    def _check_fit(self, where: Where, profile: Profile, bus: Bus) -> None:
+    def _fits(self, where: Where, profile: Profile, bus: Bus) -> bool:
         if profile.protocol == bus.protocol:
-            return
+            return True
         fitting = [name for name, model in DRIVERS.items() if model.protocol == profile.protocol]
         self._report(
             (*where, "bus"),
             f"profile {profile.name} is for {profile.protocol}, but bus {bus.id} is {bus.driver};"
             f" allowed drivers: {', '.join(fitting) or 'none yet'}",
         )
+        return False
 
     def _check_place(self, where: Where, options: DeviceOptions, bus: Bus) -> None:
         """On a Modbus bus a device has a unit id of its own, elsewhere an address of its own."""

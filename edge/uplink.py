@@ -173,12 +173,13 @@ class Uplink:
         log.info("connected to %s:%d", self._broker.host, self._broker.port)
 
     def _tell_down(self, error: Exception) -> None:
-        if self._health.set_problem(NAME, str(error)):
+        # The text alone: a log record that keeps the error keeps a failed connection's socket too.
+        why, where = str(error), f"{self._broker.host}:{self._broker.port}"
+        if self._health.set_problem(NAME, why):
             log.warning(
-                "no connection to broker %s:%d: %s; readings are kept on disk until it is back",
-                self._broker.host,
-                self._broker.port,
-                error,
+                "no connection to broker %s: %s; readings are kept on disk until it is back",
+                where,
+                why,
             )
 
     async def _pause(self, pause_s: float) -> None:

@@ -85,6 +85,10 @@ class Layout:
     def ledger(self) -> Path:
         return self.data / "served.jsonl"
 
+    @property
+    def has_account(self) -> Path:
+        return self.data / "cloud" / "has-account"
+
     def log(self, name: str) -> Path:
         return self.data / "logs" / f"{name}.log"
 

@@ -116,8 +116,10 @@ class Supervisor:
     async def _start_cloud(self) -> None:
         config = str(self.layout.cloud_config)
         self.layout.write_cloud(self.ports)
-        admin = str(self.layout.secret_file("admin"))
-        await self._run("cloud-init", "cloud", "init", config, "--admin-password-file", admin)
+        account = ("--admin-password-file", str(self.layout.secret_file("admin")))
+        has_account = self.layout.has_account.exists()  # from an earlier demo in this folder
+        await self._run("cloud-init", "cloud", "init", config, *(() if has_account else account))
+        self.layout.has_account.touch()
         self._say("init")
         intake = await self._launch_own("intake", "cloud", "intake", config)
         web = await self._launch_own("web", "cloud", "web", config)

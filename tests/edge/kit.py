@@ -31,7 +31,7 @@ from edge.drivers.bus import Bus, Surroundings
 from edge.health import DeviceHealth, Health
 from edge.options import Endpoint
 from edge.pipeline import Pipeline
-from edge.ports import Frame
+from edge.ports import Frame, Source
 from edge.quarantine import Quarantine
 from tests.edge.memory_store import Disk, MemoryStore
 
@@ -226,16 +226,14 @@ class Bench:
         self._pipeline = Pipeline(
             devices, buffer=buffer, quarantine=self.quarantine, health=self.health
         )
-        self.source = bus.open(
-            devices,
-            Surroundings(
-                gateway="cabinet-1",
-                clock=self.clock,
-                health=self.health,
-                probing=Backoff(first_s=0.05, most_s=0.2),
-                reconnecting=Backoff(first_s=0.05, most_s=0.2),
-            ),
+        self.around = Surroundings(
+            gateway="cabinet-1",
+            clock=self.clock,
+            health=self.health,
+            probing=Backoff(first_s=0.05, most_s=0.2),
+            reconnecting=Backoff(first_s=0.05, most_s=0.2),
         )
+        self.source: Source = bus.open(devices, self.around)
 
     def deliver(self, frame: Frame) -> None:
         """Take a frame as the agent does, and keep it."""

@@ -1,0 +1,236 @@
+"""A polled bus: each device in its own time, the dead told once, the living undisturbed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from contract.errors import Disconnected, Timeout
+from contract.quality import Quality
+from device_profiles.loader import load_profile
+from device_profiles.schema import Profile, Requests, Start
+from edge.core.modbus import Refused, Request
+from edge.devices import Device, build_device
+from edge.drivers.modbus_tcp import ModbusTcpBus
+from edge.options import DeviceOptions
+from edge.polling import PolledBus
+from edge.ports import Answers, Silence
+from tests.edge.kit import Bench, eventually
+
+BUS = ModbusTcpBus(id="bus-1", driver="modbus_tcp", host="127.0.0.1", port=1)
+
+
+class FakeLine:
+    """A Line whose devices do as the test says: unit id -> what is raised for its requests."""
+
+    def __init__(self) -> None:
+        self.failing: dict[int, Exception] = {}
+        self.down = False
+        self.asked: list[tuple[int, int, int]] = []  # unit, function, address
+        self.times_s: dict[int, list[float]] = {}
+        self.timeouts_s: set[float] = set()
+        self.opened = self.closed = 0
+        self._open = False
+
+    async def open(self) -> bool:
+        await asyncio.sleep(0)
+        if self.down:
+            raise Disconnected("no connection to 127.0.0.1:1")
+        fresh, self._open = not self._open, True
+        self.opened += fresh
+        return fresh
+
+    async def ask(self, request: Request, timeout_s: float) -> bytes:
+        assert self._open
+        self.asked.append((request.unit_id, request.function, request.address))
+        loop = asyncio.get_running_loop()
+        self.times_s.setdefault(request.unit_id, []).append(loop.time())
+        self.timeouts_s.add(timeout_s)
+        await asyncio.sleep(0.001)
+        error = self.failing.get(request.unit_id) or self.failing.get(1000 + request.address)
+        if error is not None:
+            if not isinstance(error, Refused):
+                self.close()
+            raise error
+        return bytes(range(request.data_size))
+
+    def close(self) -> None:
+        self.closed += self._open
+        self._open = False
+
+
+def device(unit_id: int, period_s: float = 0.02, profile: Profile | None = None) -> Device:
+    return build_device(
+        DeviceOptions(
+            id=f"d{unit_id}", profile="", bus="bus-1", unit_id=unit_id, period_s=period_s
+        ),
+        profile or load_profile("noise/rs485-sound"),
+        BUS.cost(),
+    )
+
+
+class PollBench(Bench):
+    """A bench over a fake line."""
+
+    def __init__(self, folder: Path, *devices: Device) -> None:
+        super().__init__(BUS, devices, folder)
+        self.line = FakeLine()
+        self.source = PolledBus("bus bus-1", self.line, devices, timeout_s=1.0, around=self.around)
+
+    def silences(self) -> list[str]:
+        return [frame.device for frame in self.frames if isinstance(frame, Silence)]
+
+    def polls(self, device: str) -> int:
+        return sum(isinstance(f, Answers) and f.device == device for f in self.frames)
+
+
+async def test_a_dead_device_is_told_once_with_every_measurement(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    bench = PollBench(tmp_path, device(1, profile=load_profile("dust/cwt-uwd-sws")), device(2))
+    bench.line.failing[1] = Timeout("no answer in 1.0 s")
+    async with bench.running():
+        await eventually(lambda: bench.health.devices["d1"].failures >= 4)
+        assert bench.silences() == ["d1"]
+        dead = [r for r in bench.readings if r.device == "d1"]
+        assert [r.measurement for r in dead] == list(
+            load_profile("dust/cwt-uwd-sws").measurement_names()
+        )
+        assert {(r.value, r.quality) for r in dead} == {(None, Quality.COMMUNICATION)}
+        assert caplog.text.count("d1 has failed: no answer in 1.0 s") == 1
+        assert bench.health.told() == ("d1: no answer in 1.0 s",)
+        del bench.line.failing[1]
+        await eventually(lambda: bench.polls("d1") > 2)
+        assert caplog.text.count("d1 answers again") == 1
+        bench.line.failing[1] = Timeout("no answer in 1.0 s")
+        await eventually(lambda: bench.silences() == ["d1", "d1"])
+
+
+async def test_the_living_keep_their_period_beside_a_dead_one(tmp_path: Path) -> None:
+    bench = PollBench(tmp_path, device(1, 0.05), device(2, 0.05), device(3, 0.05))
+    bench.line.failing[2] = Timeout("no answer")
+    async with bench.running():
+        await eventually(lambda: bench.polls("d1") >= 40)
+    failures = bench.health.devices["d2"].failures
+    assert failures < bench.polls("d1") / 2  # probed at 0.05, 0.1, 0.2, 0.2 … s, not at 0.05
+    assert abs(bench.polls("d1") - bench.polls("d3")) <= 2
+
+
+async def test_when_a_bus_comes_back_all_its_devices_are_probed_at_once(tmp_path: Path) -> None:
+    bench = PollBench(tmp_path, *(device(unit) for unit in range(1, 6)))
+    bench.line.down = True
+    async with bench.running():
+        await eventually(lambda: len(bench.silences()) == 5)
+        assert "bus bus-1: no connection to 127.0.0.1:1" in bench.health.told()
+        bench.line.down = False
+        await eventually(lambda: all(bench.polls(f"d{unit}") for unit in range(1, 6)))
+        assert bench.health.told() == ()
+
+
+async def test_never_two_polls_of_one_device_at_once(tmp_path: Path) -> None:
+    bench = PollBench(tmp_path, device(1, period_s=0.0001))
+    async with bench.running():
+        await eventually(lambda: bench.polls("d1") > 50)
+    assert all(b - a >= 0.001 for a, b in pairwise(bench.line.times_s[1]))
+
+
+def with_limits(name: str, **limits: object) -> Profile:
+    """Return a shipped profile of a device that can bear less."""
+    profile = load_profile(name)
+    assert profile.modbus is not None
+    requests = replace(profile.modbus.requests, **limits)
+    assert isinstance(requests, Requests)
+    return replace(profile, modbus=replace(profile.modbus, requests=requests))
+
+
+async def test_what_one_request_brings_is_kept_when_another_is_refused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    halves = with_limits("dust/cwt-uwd-sws", max_registers=8, max_hole=8)
+    bench = PollBench(tmp_path, device(1, profile=halves))
+    bench.line.failing[1000 + 0x1F4] = Refused(2)
+    async with bench.running():
+        await eventually(lambda: bench.polls("d1") > 3)
+    quality = {r.measurement: r.quality for r in bench.readings}
+    assert quality["wind_speed"] is Quality.COMMUNICATION
+    assert quality["pm10"] is Quality.NORMAL
+    assert bench.silences() == []
+    assert bench.health.devices["d1"].failures == 0
+    assert caplog.text.count("refuses a request: exception 2 (illegal data address)") == 1
+
+
+async def test_what_one_request_brings_is_kept_when_another_times_out(tmp_path: Path) -> None:
+    halves = with_limits("dust/cwt-uwd-sws", max_registers=8, max_hole=8)
+    bench = PollBench(tmp_path, device(1, profile=halves))
+    bench.line.failing[1000 + 0x1FC] = Timeout("no answer")
+    async with bench.running():
+        await eventually(lambda: bench.polls("d1") > 3)
+    quality = {r.measurement: r.quality for r in bench.readings}
+    assert quality["wind_speed"] is Quality.NORMAL
+    assert quality["pm10"] is Quality.COMMUNICATION
+    assert bench.silences() == []
+    assert bench.health.devices["d1"].failures > 0
+
+
+async def test_a_device_that_refuses_everything_has_failed(tmp_path: Path) -> None:
+    bench = PollBench(tmp_path, device(1))
+    bench.line.failing[1] = Refused(1)
+    async with bench.running():
+        await eventually(lambda: bench.silences() == ["d1"])
+        await eventually(lambda: bench.health.devices["d1"].failures > 2)
+    assert bench.line.opened == 1  # the line itself is sound
+
+
+STARTS: Mapping[str, object] = {
+    "start": (
+        Start(function=6, address=0x20, value=1),
+        Start(function=3, address=0x30, count=2, wait_s=0.001),
+    )
+}
+
+
+async def test_a_device_is_started_after_every_connection_and_only_then(tmp_path: Path) -> None:
+    bench = PollBench(tmp_path, device(1, profile=with_limits("noise/rs485-sound", **STARTS)))
+    async with bench.running():
+        await eventually(lambda: bench.polls("d1") >= 2)
+        bench.line.close()
+        await eventually(lambda: bench.polls("d1") >= 4)
+    start, poll = [(1, 6, 0x20), (1, 3, 0x30)], (1, 3, 0)
+    assert bench.line.asked[:4] == [*start, poll, poll]
+    again = bench.line.asked[4:]
+    assert again[again.index(start[0]) : again.index(start[0]) + 3] == [*start, poll]
+    assert bench.line.asked.count(start[0]) == 2
+
+
+async def test_a_device_may_ask_for_pauses_a_timeout_and_a_new_connection(tmp_path: Path) -> None:
+    slow = with_limits(
+        "dust/cwt-uwd-sws",
+        max_registers=8,
+        max_hole=8,
+        pause_ms=30,
+        pause_after_connect_ms=30,
+        close_after_poll=True,
+        timeout_s=2.5,
+    )
+    bench = PollBench(tmp_path, device(1, profile=slow))
+    began_s = asyncio.get_running_loop().time()
+    async with bench.running():
+        await eventually(lambda: bench.polls("d1") >= 3)
+    first, second, *_ = bench.line.times_s[1]
+    assert first - began_s >= 0.03
+    assert second - first >= 0.03
+    assert bench.line.opened >= 3
+    assert bench.line.timeouts_s == {2.5}
+
+
+async def test_the_connection_is_closed_at_the_end(tmp_path: Path) -> None:
+    bench = PollBench(tmp_path, device(1))
+    async with bench.running():
+        await eventually(lambda: bench.polls("d1") >= 1)
+    assert bench.line.closed == bench.line.opened == 1

@@ -76,6 +76,7 @@ def _run(command: Command, words: list[str]) -> int:
             f" run: pip install 'gridwarden[{command.extra}]'"
         )
         return REFUSED
+    app.pretty_exceptions_enable = False  # pages long, and variables may hold secrets
     try:
         app(args=words[1:], prog_name=f"gridwarden {words[0]}")
     except SystemExit as ended:

@@ -66,7 +66,7 @@ def run_intake(config: CloudConfig, stop: threading.Event) -> None:
     Raises: ConfigError before anything starts; whatever ended one of them, after all have ended.
     """
     rule_set = rules(config)
-    with exclusive(config.data / "intake.lock", "intake"), _opened(config) as database:
+    with _opened(config) as database, exclusive(config.data / "intake.lock", "intake"):
         clock = SystemClock()
         sealer = Sealer(database, config.data / "lake", clock)
         strays = sealer.remove_strays()

@@ -34,8 +34,9 @@ DESCRIPTION = """
 Devices, their readings over time, alerts, cases and gateways.
 
 Sign in at `/login`: with a session cookie, or with `as: token` for a bearer token.
-Times are RFC 3339 in UTC in fields that end in `_at`, and UTC milliseconds in those that end in
-`_ms`. Values are in the unit that stands beside them. Lists come in pages: pass `next` as `cursor`.
+Times are RFC 3339 in UTC in `at` and members that end in `_at`, UTC milliseconds in those that end
+in `_ms`. Values are in the unit that stands beside them. Lists come in pages: pass `next` as
+`cursor`.
 Every error is problem details (RFC 9457), `application/problem+json`.
 """
 

@@ -74,8 +74,13 @@ class Door:
         if path in OPEN or path.startswith(OPEN_BELOW):
             await self._app(scope, receive, send)
             return
+        headers = Headers(scope=scope)
+        if path.startswith(SOCKET) and is_cross_site(headers):
+            problem = Problem("cross-site", "another site may not speak to the console")
+            await problems.response(problem)(scope, receive, send)
+            return
         try:
-            visitor = await self._visitor(Headers(scope=scope))
+            visitor = await self._visitor(headers)
         except StorageError as error:
             await problems.unavailable(error)(scope, receive, send)
             return
@@ -132,8 +137,8 @@ def _unfit_body(headers: Mapping[str, str]) -> Problem | None:
     if "transfer-encoding" in headers:
         return Problem("length-required", "send the body with its Content-Length")
     length = headers.get("content-length", "0")
-    if not length.isdecimal() or int(length) > MAX_BODY_BYTES:
-        return Problem("too-large", f"{length} bytes; at most {MAX_BODY_BYTES}")
+    if not length.isdecimal() or len(length) > 9 or int(length) > MAX_BODY_BYTES:
+        return Problem("too-large", f"{length[:20]} bytes; at most {MAX_BODY_BYTES}")
     return None
 
 

@@ -24,6 +24,8 @@ Instant = Annotated[
 
 
 def _json_name(name: str) -> str:
+    if name == "at_ms":
+        return "at"
     return name.removesuffix("_ms") + "_at" if name.endswith("_ms") else name
 
 

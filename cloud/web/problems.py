@@ -115,6 +115,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _on_http(_: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == HTTPStatus.BAD_REQUEST:  # what FastAPI says of undecodable bodies
+            return response(Problem("invalid", "the body is not JSON in UTF-8"))
         title = HTTPStatus(error.status_code).phrase
         members = {"type": "about:blank", "title": title, "status": error.status_code}
         headers = dict(error.headers) if error.headers else None

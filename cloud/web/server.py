@@ -86,6 +86,7 @@ def _config(app: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         log_config=None,
+        log_level=logging.WARNING,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GOODBYE_S,

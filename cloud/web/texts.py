@@ -134,7 +134,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "alert.NORM": ("已恢复", "normal"),
     "alert.UNACK": ("未确认", "unacknowledged"),
     "alert.ACKED": ("已确认", "acknowledged"),
-    "alert.RTNUN": ("已恢复·未确认", "returned, unacknowledged"),
+    "alert.RTNUN": ("已恢复·未确认", "returned, unacked"),
     "alert.SHLVD": ("已搁置", "shelved"),
     "alert.DSUPR": ("设计抑制", "suppressed by design"),
     "alert.OOSRV": ("停用", "out of service"),

@@ -26,7 +26,7 @@ class Taken(BaseModel):
 
     step: str = Field(
         description="One of the case's next_steps",
-        examples=[step.value for step, info in STEPS.items() if info.least],
+        json_schema_extra={"enum": [step.value for step, info in STEPS.items() if info.least]},
         max_length=32,
     )
     version: int = Field(description="The case's version as this person saw it")

@@ -8,7 +8,7 @@ from nicegui import ui
 
 from cloud.core.schedule import era_at
 from cloud.ports import Stepped
-from cloud.web.console import device_views, lists, views
+from cloud.web.console import charts, device_views, lists, views
 from cloud.web.console.chosen import place
 from cloud.web.console.screen import Screen
 from cloud.web.limits import Limit, limits
@@ -56,7 +56,7 @@ class Chart:
         with ui.element("section").classes("card chart"):
             with ui.element("div").classes("heading"):
                 ui.html(render("h2.html", title=w("chart")), sanitize=False)
-                windows = {name: w(f"chart.{name}") for name in device_views.WINDOWS_S}
+                windows = {name: w(f"chart.{name}") for name in charts.WINDOWS_S}
                 ui.toggle(windows, value=self._window, on_change=self._choose_window).props(
                     f'no-caps dense unelevated aria-label="{w("chart.window")}"'
                 )
@@ -73,37 +73,28 @@ class Chart:
         sensor = snapshot.sensors.get(self._device)
         if sensor is None or self._measurement not in sensor.series:
             return
-        step_ms = device_views.step_ms(self._window)
-        step = now_ms // step_ms
-        wanted = (self._measurement, self._window, step)
+        frame = charts.frame(self._window, sensor.first_seen_ms, now_ms)
+        wanted = (self._measurement, *frame)
         if wanted == self._drawn:
             return
         self._drawn = wanted
-        to_ms = (step + 1) * step_ms
-        from_ms = to_ms - device_views.POINTS * step_ms
         number = sensor.series[self._measurement]
-        store = self._screen.console.services.series_store
-        load = partial(store.stepped, number, from_ms, to_ms, step_ms)
+        load = partial(self._screen.console.services.series_store.stepped, number, *frame)
         points: Stepped | None = None
         try:
-            points = await self._screen.console.shared.get((number, self._window), step, load)
+            points = await self._screen.console.shared.get((number, self._window), frame, load)
         except StorageError:
             self._drawn = None  # try again at the next tick
-        self._draw(snapshot, points, from_ms, to_ms, step_ms, now_ms)
+        self._draw(snapshot, points, frame, now_ms)
 
     def _draw(
-        self,
-        snapshot: Snapshot,
-        points: Stepped | None,
-        from_ms: int,
-        to_ms: int,
-        step_ms: int,
-        now_ms: int,
+        self, snapshot: Snapshot, points: Stepped | None, frame: tuple[int, int, int], now_ms: int
     ) -> None:
+        from_ms, to_ms, step_ms = frame
         w, measurement = self._screen.w, self._measurement
         sensor = snapshot.sensors[self._device]
         known = _limits(self._screen, self._device, snapshot, now_ms)
-        options = device_views.chart(
+        options = charts.chart(
             points,
             measurement=measurement,
             unit=unit_of(measurement),

@@ -51,7 +51,7 @@ class Devices:
         """Read the curves when another step has begun."""
         console = self._screen.console
         store, sensors = console.services.series_store, list(snapshot.sensors.values())
-        version = (now_ms // trends.STEP_MS, snapshot.marks.devices)
+        version = (now_ms // trends.EVERY_MS, snapshot.marks.devices)
         load = partial(trends.trends, store, sensors, now_ms)
         self._curves = await console.shared.get("trends", version, load)
 

@@ -12,6 +12,7 @@ from nicegui import ui
 from cloud.web import accounts
 from cloud.web.accounts import LANGUAGES
 from cloud.web.auth import Visitor
+from cloud.web.console import views
 from cloud.web.console.shared import Renderings, Shared
 from cloud.web.console.views import Draw
 from cloud.web.live import Live
@@ -25,7 +26,6 @@ from contract.errors import StorageError
 logger = logging.getLogger(__name__)
 
 TICK_S = 1.0
-OLD_MS = 10_000  # a snapshot of this age is announced as old
 LINKS = (("overview", "/"), ("alerts", "/alerts"), ("cases", "/cases"))
 HTML_LANG = {"zh": "zh-CN", "en": "en"}
 
@@ -149,10 +149,4 @@ class Screen:
             path=request.url.path,
         )
         ui.html(header, sanitize=False, tag="header").classes("gw-top")
-        self.block("old", _old, classes="gw-old")
-
-
-def _old(snapshot: Snapshot, now_ms: int, w: Wording) -> str:
-    if now_ms - snapshot.at_ms < OLD_MS:
-        return ""
-    return render("old.html", words=w("old", time=w.moment(snapshot.at_ms)))
+        self.block("old", views.old, classes="gw-old")

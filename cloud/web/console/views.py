@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from cloud.core.isa_18_2 import State
 from cloud.core.model import Severity
 from cloud.web import models
 from cloud.web.console.chosen import place
@@ -24,6 +25,9 @@ OF_DEVICE = 20  # rows of those tables on a device's page
 SHORT = 6  # rows of the overview's lists
 
 TILE_VALUES = 3
+
+
+OLD_MS = 10_000  # a snapshot of this age is announced as old
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,53 +60,81 @@ class Tile:
 
 def stats(snapshot: Snapshot, now_ms: int, w: Wording) -> str:
     """Draw the figures at the top."""
-    silent = sum(newest_is_stale(each, snapshot, now_ms) for each in snapshot.sensors.values())
-    offline = sum(not gateway.online for gateway in snapshot.gateways)
-    unacked = sum(n for (state, _), n in snapshot.alert_counts.items() if state != "ACKED")
-    alerts = sum(snapshot.alert_counts.values())
-    cases = sum(snapshot.case_counts.values())
-    overdue = sum(case.due_ms is not None and case.due_ms < now_ms for case in snapshot.cases)
-    missing = sum(gateway.completeness.missing for gateway in snapshot.gateways)
-    given_up = sum(gateway.completeness.given_up for gateway in snapshot.gateways)
-    due = sum(gateway.completeness.due for gateway in snapshot.gateways)
-    lost = missing + given_up
     figures = (
-        Stat(
-            label=w("overview.devices"),
-            figure=str(len(snapshot.sensors) - silent),
-            of=str(len(snapshot.sensors)),
-            note=w("overview.stale", n=silent) if silent else w("overview.none_stale"),
-            tone="warn" if silent else "",
-        ),
-        Stat(
-            label=w("overview.gateways"),
-            figure=str(len(snapshot.gateways) - offline),
-            of=str(len(snapshot.gateways)),
-            note=w("overview.offline", n=offline) if offline else w("overview.all_online"),
-            tone="bad" if offline else "",
-        ),
-        Stat(
-            label=w("overview.alerts"),
-            figure=str(alerts),
-            note=w("overview.unacked", n=unacked) if unacked else w("overview.all_acked"),
-            tone="bad" if unacked else "",
-            href="/alerts",
-        ),
-        Stat(
-            label=w("overview.cases"),
-            figure=str(cases),
-            note=w("overview.overdue", n=overdue) if overdue else w("overview.none_overdue"),
-            tone="bad" if overdue else "",
-            href="/cases",
-        ),
-        Stat(
-            label=w("overview.complete"),
-            figure=percent(due - lost, due),
-            note=w("overview.missing", n=lost) if lost else w("overview.nothing_missing"),
-            tone="warn" if lost else "",
-        ),
+        _devices(snapshot, now_ms, w),
+        _gateways(snapshot, w),
+        _alerts(snapshot, w),
+        _cases(snapshot, now_ms, w),
+        _batches(snapshot, w),
     )
     return render("stats.html", stats=figures)
+
+
+def _devices(snapshot: Snapshot, now_ms: int, w: Wording) -> Stat:
+    silent = sum(newest_is_stale(each, snapshot, now_ms) for each in snapshot.sensors.values())
+    return Stat(
+        label=w("overview.devices"),
+        figure=str(len(snapshot.sensors) - silent),
+        of=str(len(snapshot.sensors)),
+        note=w("overview.stale", n=silent) if silent else w("overview.none_stale"),
+        tone="warn" if silent else "",
+    )
+
+
+def _gateways(snapshot: Snapshot, w: Wording) -> Stat:
+    offline = sum(not gateway.online for gateway in snapshot.gateways)
+    return Stat(
+        label=w("overview.gateways"),
+        figure=str(len(snapshot.gateways) - offline),
+        of=str(len(snapshot.gateways)),
+        note=w("overview.offline", n=offline) if offline else w("overview.all_online"),
+        tone="bad" if offline else "",
+    )
+
+
+def _alerts(snapshot: Snapshot, w: Wording) -> Stat:
+    unseen = sum(
+        number
+        for (state, _), number in snapshot.alert_counts.items()
+        if state in (State.UNACK, State.RTNUN)
+    )
+    return Stat(
+        label=w("overview.alerts"),
+        figure=str(sum(snapshot.alert_counts.values())),
+        note=w("overview.unacked", n=unseen) if unseen else w("overview.all_acked"),
+        tone="bad" if unseen else "",
+        href="/alerts",
+    )
+
+
+def _cases(snapshot: Snapshot, now_ms: int, w: Wording) -> Stat:
+    late = sum(case.due_ms is not None and case.due_ms < now_ms for case in snapshot.cases)
+    return Stat(
+        label=w("overview.cases"),
+        figure=str(sum(snapshot.case_counts.values())),
+        note=w("overview.overdue", n=late) if late else w("overview.none_overdue"),
+        tone="bad" if late else "",
+        href="/cases",
+    )
+
+
+def _batches(snapshot: Snapshot, w: Wording) -> Stat:
+    counted = [gateway.completeness for gateway in snapshot.gateways]
+    due = sum(each.due for each in counted)
+    lost = sum(each.missing + each.given_up for each in counted)
+    return Stat(
+        label=w("overview.complete"),
+        figure=percent(due - lost, due),
+        note=w("overview.missing", n=lost) if lost else w("overview.nothing_missing"),
+        tone="warn" if lost else "",
+    )
+
+
+def old(snapshot: Snapshot, now_ms: int, w: Wording) -> str:
+    """Announce that what is shown could not be brought up to date; "" while it could."""
+    if now_ms - snapshot.at_ms < OLD_MS:
+        return ""
+    return render("old.html", words=w("old", time=w.moment(snapshot.at_ms)))
 
 
 def percent(part: int, whole: int) -> str:

@@ -202,7 +202,8 @@ class City:
         """Let the gateway be born and say what it has."""
         with database.write() as connection:
             registry = Registry()
-            registry.born(connection, birth(now_ms), now_ms)
+            began_ms = now_ms - HISTORY_S * 1000
+            registry.born(connection, birth(now_ms), began_ms)
             _told(connection, now_ms)
             names = [(made.birth.id, name) for made in DEVICES for name in made.signals]
             first = [Reading(device, name, now_ms, 0.0) for device, name in names]

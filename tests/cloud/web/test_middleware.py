@@ -51,6 +51,14 @@ async def test_a_session_opens_the_console(app: FastAPI, services: Services) -> 
         assert (await client.get("/anything")).status_code == 404  # there is none in this test
 
 
+async def test_another_site_does_not_speak_to_the_console(app: FastAPI, services: Services) -> None:
+    async with asgi(app) as client:
+        client.cookies.set(COOKIE, token_of(services, "op"))
+        polling = "/_nicegui_ws/socket.io/?EIO=4&transport=polling"
+        answer = await client.post(polling, headers={"Origin": "https://evil.example"})
+    assert answer.status_code == 403
+
+
 async def test_static_files_may_be_kept_for_ever(stranger: httpx.AsyncClient) -> None:
     answer = await stranger.get("/static/console.css")
     assert answer.status_code == 200

@@ -84,8 +84,12 @@ async def test_every_operation_is_documented(schema: dict[str, Any]) -> None:
 
 
 async def test_times_are_named_and_formatted_as_such(schema: dict[str, Any]) -> None:
-    device = schema["components"]["schemas"]["LatestValue"]["properties"]
-    assert device["observed_at"]["format"] == "date-time"
+    schemas = schema["components"]["schemas"]
+    assert schemas["LatestValue"]["properties"]["observed_at"]["format"] == "date-time"
+    assert schemas["CaseEvent"]["properties"]["at"]["format"] == "date-time"
+    names = {name for each in schemas.values() for name in each.get("properties", {})}
+    assert {name for name in names if name.endswith("_ms")} == {"at_ms"}  # of the long lists
+    assert not {name for name in names if name.endswith("at_at")}
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/api/v1/docs", "/api/v1/redoc"])

@@ -41,6 +41,7 @@ async def test_plain_http_errors_are_problems_too(
     ("content", "kind", "status"),
     [
         (b"{", "application/json", 422),
+        (b"\xff\xfe", "application/json", 422),
         (b'{"step": 1}', "application/json", 422),
         (b"step=dispatch", "application/x-www-form-urlencoded", 422),
         (b'"' + b"x" * 2_000_000 + b'"', "application/json", 413),

@@ -1,0 +1,245 @@
+"""The console in a real browser, against a real server of its own process."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.cloud.web.seed import PASSWORD
+from tests.cloud.web.test_server import city_process
+
+pytestmark = pytest.mark.e2e
+
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+EXPECTED_ERRORS = re.compile(r"the server responded with a status of (401|404)")
+
+
+@dataclass
+class Watched:
+    """A page, where it fetched from, and what it complained about."""
+
+    page: Page
+    hosts: set[str] = field(default_factory=set)
+    complaints: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with city_process(tmp_path_factory.mktemp("console")) as (_, address):
+        yield address
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def browsing(chromium: Browser, *, width: int = 1440) -> Iterator[Watched]:
+    """Open a page in a context of its own; it must not complain, nor leave this machine."""
+    page = chromium.new_page(viewport={"width": width, "height": 900})
+    watched = Watched(page)
+    page.on("request", lambda request: watched.hosts.add(request.url.split("/")[2]))
+    page.on("pageerror", lambda error: watched.complaints.append(str(error)))
+    page.on(
+        "console",
+        lambda said: (
+            watched.complaints.append(said.text)
+            if said.type in ("error", "warning") and not EXPECTED_ERRORS.search(said.text)
+            else None
+        ),
+    )
+    try:
+        yield watched
+        assert watched.complaints == []
+        assert {host.partition(":")[0] for host in watched.hosts} == {"127.0.0.1"}
+    finally:
+        page.close()
+
+
+def sign_in(page: Page, city: str, name: str, language: str, path: str = "/") -> None:
+    page.goto(city + path)
+    expect(page).to_have_url(re.compile(r"/login"))
+    page.goto(f"{page.url}{'&' if '?' in page.url else '?'}lang={language}")
+    page.fill("#name", name)
+    page.fill("#password", PASSWORD)
+    page.click("button[type=submit]")
+    expect(page.locator(".gw-top")).to_be_visible()
+
+
+WORDS = {
+    "zh": {
+        "title": "总览",
+        "stale": "数据陈旧",
+        "alerts": "告警",
+        "limit": "限值",
+        "html": "zh-CN",
+    },
+    "en": {
+        "title": "Overview",
+        "stale": "stale",
+        "alerts": "Alerts",
+        "limit": "Limits",
+        "html": "en",
+    },
+}
+
+
+@pytest.mark.parametrize("language", WORDS)
+def test_every_page_in_each_language(chromium: Browser, city: str, language: str) -> None:
+    words = WORDS[language]
+    with browsing(chromium) as watched:
+        page = watched.page
+        sign_in(page, city, "guest", language)
+        expect(page).to_have_title(re.compile(words["title"]))
+        expect(page.locator("html")).to_have_attribute("lang", words["html"])
+        expect(page.locator(".tile")).to_have_count(10)
+        silent = page.locator(".tile[href='/devices/dust-02']")
+        expect(silent).to_contain_text(words["stale"], timeout=30_000)
+        expect(silent).to_have_class(re.compile("stale"))
+        figure = page.locator(".tile[href='/devices/noise-01'] .first .figure")
+        before = figure.inner_text()
+        expect(figure).not_to_have_text(before, timeout=30_000)  # it lives
+        page.click(".tile[href='/devices/noise-01']")
+        expect(page.locator(".plot canvas")).to_be_visible()
+        expect(page.locator(".table.values")).to_contain_text(words["limit"])
+        page.click(".gw-top nav a[href='/alerts']")
+        expect(page.locator("h1")).to_have_text(words["alerts"])
+        expect(page.locator("button[data-act]")).to_have_count(0)  # a viewer acknowledges nothing
+        page.click(".gw-top nav a[href='/cases']")
+        page.locator(".table.cases a.id").first.click()
+        expect(page.locator(".trail li").first).to_be_visible()
+        expect(page.locator(".buttons")).to_have_count(0)
+        page.goto(f"{city}/nothing-here")
+        expect(page.locator(".missing")).to_be_visible()
+
+
+def test_an_operator_acknowledges_and_takes_a_step(chromium: Browser, city: str) -> None:
+    with browsing(chromium) as watched:
+        page = watched.page
+        sign_in(page, city, "op", "zh", "/alerts")
+        expect(page).to_have_url(f"{city}/alerts")  # where one wanted to
+        buttons = page.locator("button[data-act=acknowledge]")
+        expect(buttons).to_have_count(4)
+        buttons.first.click()
+        expect(buttons).to_have_count(3)
+        expect(page.locator(".table.alerts")).to_contain_text(re.compile(r"op 于 .* 确认"))
+        page.goto(f"{city}/cases")
+        page.locator("tr", has_text="燃气供气压力过低").locator("a.id").click()
+        expect(page.locator(".hint")).to_contain_text("传感器已恢复正常，建议核查")
+        page.get_by_role("button", name="核查").click()
+        expect(page.locator(".q-notification")).to_contain_text("核查须填写：核查情况")
+        page.fill("textarea", "现场核查，压力稳定")
+        page.get_by_role("button", name="核查").click()
+        expect(page.locator(".steps .current")).to_have_text("已核查")
+        expect(page.locator(".trail li").first).to_contain_text("现场核查，压力稳定")
+        expect(page.get_by_role("button", name="结案")).to_be_visible()
+
+
+def test_the_language_is_switched_and_kept(chromium: Browser, city: str) -> None:
+    with browsing(chromium) as watched:
+        page = watched.page
+        sign_in(page, city, "admin", "zh")
+        page.click("form[action='/language'] button")
+        expect(page).to_have_title(re.compile("Overview"))
+        page.click("form[action='/logout'] button")
+        expect(page.locator("button[type=submit]")).to_have_text("Sign in")
+        page.goto(city)
+        expect(page).to_have_url(f"{city}/login")
+
+
+def test_on_a_phone_nothing_sticks_out(chromium: Browser, city: str) -> None:
+    with browsing(chromium, width=390) as watched:
+        page = watched.page
+        sign_in(page, city, "guest", "en")
+        for path in ("/", "/devices/water-02", "/alerts", "/cases", "/alerts?show=all"):
+            page.goto(city + path)
+            expect(page.locator(".gw-main")).to_be_visible()
+            expect(page.locator(".gw-main .card, .gw-main .tile").first).to_be_visible()
+            assert page.evaluate("document.documentElement.scrollWidth") == 390, path
+
+
+def test_a_session_that_ends_ends_the_page(chromium: Browser, city: str) -> None:
+    with browsing(chromium) as watched:
+        page = watched.page
+        sign_in(page, city, "guest", "zh")
+        token = next(c for c in page.context.cookies() if c.get("name") == "gridwarden_session")
+        bearer = {"Authorization": f"Bearer {token.get('value')}"}
+        assert httpx.post(f"{city}/api/v1/logout", headers=bearer).status_code == 204
+        expect(page).to_have_url(re.compile("/login"), timeout=30_000)
+
+
+@pytest.mark.parametrize(
+    ("signed_in", "origin", "status"),
+    [
+        (False, "", 403),
+        (True, "https://evil.example", 403),
+        (True, "", 101),
+    ],
+)
+def test_the_socket_is_closed_to_strangers_and_to_other_sites(
+    city: str, signed_in: bool, origin: str, status: int
+) -> None:
+    who = {"name": "guest", "password": PASSWORD, "as": "token"}
+    token = httpx.post(f"{city}/api/v1/login", json=who).json()["token"] if signed_in else ""
+    host = city.removeprefix("http://")
+    lines = [
+        "GET /_nicegui_ws/socket.io/?EIO=4&transport=websocket HTTP/1.1",
+        f"Host: {host}",
+        "Connection: Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+        f"Origin: {origin or city}",
+        f"Cookie: gridwarden_session={token}",
+        "",
+        "",
+    ]
+    address, _, port = host.partition(":")
+    with socket.create_connection((address, int(port)), timeout=10) as line:
+        line.sendall("\r\n".join(lines).encode())
+        assert line.recv(1024).startswith(f"HTTP/1.1 {status} ".encode())
+
+
+def test_pages_that_are_closed_leave_nothing_behind(chromium: Browser, city: str) -> None:
+    with browsing(chromium) as watched:
+        page = watched.page
+        sign_in(page, city, "guest", "zh")
+        for path in ("/", "/alerts", "/cases", "/devices/gas-01") * 3:
+            page.goto(city + path)
+            expect(page.locator(".gw-main")).to_be_visible()
+        expect_watching(page, city, at_least=1)
+    page = chromium.new_page()
+    expect_watching(page, city, at_most=0)
+    page.close()
+
+
+def expect_watching(page: Page, city: str, at_least: int = 0, at_most: int = 1_000) -> None:
+    """Wait until so many pages are open as the server sees it."""
+    number = -1
+    for _ in range(120):
+        text = httpx.get(f"{city}/metrics").text
+        found = re.search(r"^gridwarden_watching (\d+)", text, re.MULTILINE)
+        number = int(found[1]) if found else -1
+        if at_least <= number <= at_most:
+            return
+        page.wait_for_timeout(500)
+    raise AssertionError(f"{number} pages are watched")

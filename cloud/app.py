@@ -47,7 +47,7 @@ def initialise(config: CloudConfig) -> Database:
 
 
 def store(config: CloudConfig, database: Database) -> LakeStore:
-    return LakeStore(database, config.data / "lake")
+    return LakeStore(database, config.data / "lake", SystemClock())
 
 
 def rules(config: CloudConfig) -> RuleSet:

@@ -16,6 +16,7 @@ from cloud import app as build
 from cloud.config import load, read_secret
 from cloud.core.model import Role
 from cloud.figures import Figures, figures
+from cloud.state import ledger, registry
 from cloud.web.accounts import create_account
 from contract.clock import SystemClock
 
@@ -88,6 +89,27 @@ def count(
     database = build.open_database(config)
     found = figures(database, build.store(config, database))
     typer.echo(msgspec.json.encode(found).decode() if as_json else _table(found))
+
+
+@app.command()
+def move(
+    config_file: ConfigFile,
+    device: Annotated[str, typer.Argument(help="The device's id.")],
+    gateway: Annotated[str, typer.Argument(help="The gateway it belongs to from now on.")],
+) -> None:
+    """Give a device to another gateway; effective at that gateway's next connection."""
+    database = build.open_database(load(config_file))
+    with database.write() as connection:
+        before = registry.move(connection, device, gateway)
+        ledger.audit(
+            connection,
+            who="cli",
+            action="device.moved",
+            subject=device,
+            note=f"from {before} to {gateway}",
+            at_ms=SystemClock().now_ms(),
+        )
+    typer.echo(f"{device} belonged to {before}, and belongs to {gateway} now")
 
 
 @user.command("add")

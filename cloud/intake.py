@@ -20,7 +20,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from cloud.config import Broker, Intake, read_secret
-from cloud.pipeline import Line, Message
+from cloud.pipeline import Line, Message, Taken
 from contract import messages, topics
 from contract.errors import StorageError
 
@@ -64,7 +64,7 @@ class MqttIntake:
 
         A database that fails is tried again, with nothing acknowledged meanwhile.
         """
-        line = self._new_line()
+        line: Line | None = self._new_line()
         self._client.connect_async(self._broker.host, self._broker.port, keepalive=60)
         self._client.loop_start()
         try:
@@ -72,7 +72,8 @@ class MqttIntake:
                 arrived = self._gather()
                 if arrived:
                     line = self._commit(line, arrived, stop)
-            line.save()
+            if line:  # else it remembers what was rolled back
+                line.save()
         finally:
             self._stop.set()
             self._client.disconnect()
@@ -118,34 +119,51 @@ class MqttIntake:
             size += len(arrived[-1].message.payload)
         return arrived
 
-    def _commit(self, line: Line, arrived: list[_Arrived], stop: threading.Event) -> Line:
-        """Commit, then acknowledge; try again with a fresh Line for as long as storage fails."""
+    def _commit(
+        self, line: Line | None, arrived: list[_Arrived], stop: threading.Event
+    ) -> Line | None:
+        """Commit, then acknowledge; try again with a fresh Line for as long as storage fails.
+
+        Returns: the Line, or None if it is spent because stop came before the commit.
+        """
         while not stop.is_set():
             try:
+                line = line or self._new_line()
                 taken = line.take([each.message for each in arrived])
             except StorageError as error:
+                line = None
                 log.error("not committed, nothing acknowledged, trying again: %s", error)
                 stop.wait(RETRY_S)
-                line = self._reload(stop) or line
-                continue
-            for each in arrived:
-                if each.connection == self._connection:
-                    self._client.ack(each.mid, each.qos)
-            for gateway, ack in taken.acks:
-                self._client.publish(topics.gateway_topic(gateway, "ack"), messages.encode(ack))
-            if taken.rejected:
-                log.warning("%d records or messages rejected; see quarantine", taken.rejected)
-            break
+            except Exception as error:
+                line = None
+                if len(arrived) == 1:
+                    self._refuse(arrived[0], error)
+                    return None
+                log.exception("a message cannot be borne; taking %d one by one", len(arrived))
+                for each in arrived:
+                    line = self._commit(line, [each], stop)
+                return line
+            else:
+                self._acknowledge(arrived, taken)
+                return line
         return line
 
-    def _reload(self, stop: threading.Event) -> Line | None:
-        while not stop.is_set():
-            try:
-                return self._new_line()
-            except StorageError as error:
-                log.error("state cannot be read, trying again: %s", error)
-                stop.wait(RETRY_S)
-        return None
+    def _refuse(self, arrived: _Arrived, error: Exception) -> None:
+        """Set a message aside that our own code fails on: it must not stop all the others."""
+        log.error("quarantined a message on %s: this is a bug: %r", arrived.message.topic, error)
+        self._new_line().refuse(arrived.message, f"a bug in intake: {error!r}")
+        self._acknowledge([arrived], None)
+
+    def _acknowledge(self, arrived: list[_Arrived], taken: Taken | None) -> None:
+        for each in arrived:
+            if each.connection == self._connection:
+                self._client.ack(each.mid, each.qos)
+        if taken is None:
+            return
+        for gateway, ack in taken.acks:
+            self._client.publish(topics.gateway_topic(gateway, "ack"), messages.encode(ack))
+        if taken.rejected:
+            log.warning("%d records or messages rejected; see quarantine", taken.rejected)
 
     def _on_connect(
         self,
@@ -180,8 +198,12 @@ class MqttIntake:
     def _on_message(
         self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage
     ) -> None:
+        try:
+            topic = message.topic
+        except UnicodeDecodeError:
+            topic = "(not UTF-8)"
         arrived = _Arrived(
-            message=Message(topic=message.topic, payload=bytes(message.payload)),
+            message=Message(topic=topic, payload=bytes(message.payload)),
             mid=message.mid,
             qos=message.qos,
             connection=self._connection,

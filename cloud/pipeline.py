@@ -6,7 +6,7 @@ the database as it was; then the Line's memory is worthless, and a new one is lo
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,8 +30,9 @@ from contract import codec, messages, topics
 from contract.clock import Clock
 from contract.errors import DecodeError
 from contract.messages import Ack, Birth, State
+from contract.quality import Quality
 
-SNAPSHOT_EVERY_MS = 5_000
+SNAPSHOT_EVERY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +61,7 @@ class _Work:
         self.connection = connection
         self.now_ms = now_ms
         self.columns: list[Columns] = []
-        self.touched: set[tuple[str, str]] = set()
+        self.touched: dict[tuple[str, str], list[int]] = defaultdict(list)  # the numbers seen
         self.bound: list[Series] = []
         self.counts: Counter[str] = Counter()
 
@@ -74,7 +75,7 @@ class Line:
         self._clock = clock
         self._engine = Engine(rules.rules, zone)
         self._block = 0
-        self._snapshot_ms = 0
+        self._snapshot_s = -SNAPSHOT_EVERY_S
         with database.write() as connection:
             self._registry = Registry.load(connection)
             self._batches = ledger.BatchLedger()
@@ -100,12 +101,12 @@ class Line:
             changes = self._alert(connection, events)
             self._batches.save(connection, work.touched, now_ms)
             count(connection, work.counts)
-            if now_ms - self._snapshot_ms >= SNAPSHOT_EVERY_MS:
-                self._save(connection, now_ms)
+            if self._clock.monotonic_s() - self._snapshot_s >= SNAPSHOT_EVERY_S:
+                self._save(connection)
         return Taken(
             acks=tuple(
-                (gateway, Ack.of(epoch, self._batches.have(gateway, epoch)))
-                for gateway, epoch in sorted(work.touched)
+                (gateway, Ack.of(epoch, self._batches.have(gateway, epoch), numbers))
+                for (gateway, epoch), numbers in sorted(work.touched.items())
             ),
             readings=len(columns),
             duplicates=work.counts["batches_duplicate"],
@@ -113,10 +114,18 @@ class Line:
             alerts=changes,
         )
 
+    def refuse(self, message: Message, reason: str) -> None:
+        """Quarantine a message that take() cannot bear, on a Line that is fresh."""
+        with self._database.write() as connection:
+            count(connection, {"messages_rejected": 1})
+            ledger.quarantine(
+                connection, message.topic, message.payload, reason, self._clock.now_ms()
+            )
+
     def save(self) -> None:
         """Snapshot the rule engine, so that a restart replays nothing. Raises: StorageError."""
         with self._database.write() as connection:
-            self._save(connection, self._clock.now_ms())
+            self._save(connection)
 
     def _admit(self, work: _Work, message: Message) -> None:
         """Sort one message; what cannot be read is quarantined whole, and nothing else is lost."""
@@ -144,9 +153,8 @@ class Line:
             gateway=gateway,
             have=have,
             owner_of=self._registry.owner_of,
-            now_ms=work.now_ms,
         )
-        work.touched.add((gateway, batch.epoch))
+        work.touched[gateway, batch.epoch].append(batch.seq)
         if admission.duplicate:
             work.counts["batches_duplicate"] += 1
             return
@@ -164,15 +172,12 @@ class Line:
         numbers, new = self._registry.number(work.connection, gateway, readings, work.now_ms)
         work.bound += new
         work.counts["readings_stored"] += len(readings)
+        observed_ms = np.array([r.observed_ms for r in readings], np.int64)
+        quality = np.array([int(r.quality) for r in readings], np.uint16)
+        quality[observed_ms > work.now_ms + DOUBTED_AHEAD_MS] |= np.uint16(Quality.CLOCK_UNSURE)
+        value = np.array([np.nan if r.value is None else r.value for r in readings], np.float64)
         work.columns.append(
-            Columns(
-                series=numbers,
-                observed_ms=np.array([r.observed_ms for r in readings], np.int64),
-                value=np.array(
-                    [np.nan if r.value is None else r.value for r in readings], np.float64
-                ),
-                quality=np.array([int(r.quality) for r in readings], np.uint16),
-            )
+            Columns(series=numbers, observed_ms=observed_ms, value=value, quality=quality)
         )
 
     def _birth(self, work: _Work, gateway: str, message: Message) -> None:
@@ -214,7 +219,7 @@ class Line:
         active = alerts.active_conditions(connection)
         self._alert(connection, self._engine.adopt(active, self._clock.now_ms()))
 
-    def _save(self, connection: sa.Connection, now_ms: int) -> None:
+    def _save(self, connection: sa.Connection) -> None:
         upsert(
             connection,
             schema.engine_snapshot,
@@ -225,7 +230,7 @@ class Line:
                 "data": self._engine.snapshot(),
             },
         )
-        self._snapshot_ms = now_ms
+        self._snapshot_s = self._clock.monotonic_s()
 
 
 def _believable(columns: Columns, now_ms: int) -> Columns:

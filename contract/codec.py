@@ -32,7 +32,7 @@ MAX_SEQ = 2**53  # beyond this, JSON readers elsewhere lose digits
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 CHANNEL = re.compile(r"[a-z0-9_-]{1,32}")
 EPOCH = re.compile(r"[0-9a-f]{8,32}")
-# RFC 8428 §4.5.3: times below this are relative to the reader's now, which we cannot accept.
+# RFC 8428 §4.5.3: times below this are relative to the reader's now; a batch's reader has none.
 SENML_ABSOLUTE_S = 2**28
 
 
@@ -142,13 +142,16 @@ def decode_batch(payload: bytes) -> Decoded:
     )
 
 
-def decode_senml(payload: bytes) -> tuple[list[Reading], list[Rejected]]:
+def decode_senml(payload: bytes, now_ms: int | None = None) -> tuple[list[Reading], list[Rejected]]:
     """Read the plain SenML of a device that speaks for itself.
 
-    Raises: DecodeError if the pack is too large, or no JSON list of records.
+    Args:    now_ms: when it came, UTC milliseconds: relative times, and records without one, count
+             from there. Without it they are rejected.
+    Raises:  DecodeError if the pack is too large, or no JSON list of records.
+    Source:  RFC 8428 §4.5.3 for relative times.
     """
     records, rejected = _records(payload)
-    return _resolve(records, rejected, empty_head=False), rejected
+    return _resolve(records, rejected, empty_head=False, now_ms=now_ms), rejected
 
 
 def inflate(payload: bytes) -> bytes:
@@ -213,7 +216,13 @@ def _bases(raw: msgspec.Raw) -> Bases:
         return Bases()
 
 
-def _resolve(records: list[Bases], rejected: list[Rejected], *, empty_head: bool) -> list[Reading]:
+def _resolve(
+    records: list[Bases],
+    rejected: list[Rejected],
+    *,
+    empty_head: bool,
+    now_ms: int | None = None,
+) -> list[Reading]:
     """Apply base name, time and unit, and convert; set aside what cannot be."""
     readings: list[Reading] = []
     base_name, base_time_s, base_unit = "", 0.0, None
@@ -236,7 +245,7 @@ def _resolve(records: list[Bases], rejected: list[Rejected], *, empty_head: bool
                 Reading(
                     device,
                     measurement,
-                    _milliseconds(base_time_s + record.t),
+                    _milliseconds(base_time_s + record.t, now_ms),
                     _value(record, quantity, record.u or base_unit),
                     from_letters(record.q) if record.q else Quality.NORMAL,
                 )
@@ -276,7 +285,9 @@ def parse_name(name: str) -> tuple[str, str, Quantity]:
     return device, measurement, quantity
 
 
-def _milliseconds(seconds: float) -> int:
+def _milliseconds(seconds: float, now_ms: int | None) -> int:
+    if now_ms is not None and -SENML_ABSOLUTE_S < seconds < SENML_ABSOLUTE_S:
+        return now_ms + round(seconds * 1000)
     if not math.isfinite(seconds) or seconds < SENML_ABSOLUTE_S or seconds > 1e11:
         raise ValueError(f"time {seconds} is no absolute time in seconds since 1970")
     return round(seconds * 1000)

@@ -51,6 +51,13 @@ class IntervalSet:
             end += 1
         self._intervals[start:end] = [(first, last)]
 
+    def interval_of(self, number: int) -> tuple[int, int]:
+        """Return the interval that holds the number. Raises: KeyError if none does."""
+        at = bisect_right(self._intervals, (number, float("inf"))) - 1
+        if at < 0 or self._intervals[at][1] < number:
+            raise KeyError(number)
+        return self._intervals[at]
+
     def covered_to(self, start: int = 1) -> int:
         """Return the highest n such that all of start..n are in, or start - 1 if start is not."""
         at = bisect_right(self._intervals, (start, float("inf"))) - 1

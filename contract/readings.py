@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from contract.quality import Quality
+
+Number = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 class Reading(msgspec.Struct, frozen=True, gc=False):
@@ -26,12 +30,12 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
 class Gap(msgspec.Struct, frozen=True, kw_only=True):
     """Readings the edge gave up for good: which batches, which time, why, how many."""
 
-    first_seq: int
-    last_seq: int
-    first_ms: int
-    last_ms: int
-    readings: int
-    reason: str
+    first_seq: Number
+    last_seq: Number
+    first_ms: Number
+    last_ms: Number
+    readings: Number
+    reason: Annotated[str, msgspec.Meta(max_length=500)]
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):

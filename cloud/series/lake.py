@@ -16,11 +16,13 @@ import numpy as np
 import pyarrow as pa
 import sqlalchemy as sa
 
+from cloud.core.admit import DOUBTED_AHEAD_MS
 from cloud.core.columns import Columns
 from cloud.ports import Count, Latest, Stepped
 from cloud.series import hot
 from cloud.state import schema
 from cloud.state.database import Database
+from contract.clock import Clock
 from contract.errors import StorageError
 from contract.quality import UNUSABLE
 from contract.quantities import Averaging, quantity_of
@@ -48,9 +50,10 @@ _COLD = """
 class LakeStore:
     """The default SeriesStore."""
 
-    def __init__(self, database: Database, folder: Path) -> None:
+    def __init__(self, database: Database, folder: Path, clock: Clock) -> None:
         self._database = database
         self._folder = folder
+        self._clock = clock
         self._hot = hot.HotLog()
         self._duckdb = duckdb.connect(config={"threads": 2})
         self._latest: dict[int, Latest] = {}
@@ -127,8 +130,9 @@ class LakeStore:
                 self._run(
                     "SELECT series, max(observed_ms) AS observed_ms,"
                     " arg_max(value, observed_ms) AS value,"
-                    " arg_max(quality, observed_ms) AS quality FROM readings GROUP BY series",
-                    [],
+                    " arg_max(quality, observed_ms) AS quality"
+                    " FROM readings WHERE observed_ms <= ? GROUP BY series",
+                    [self._clock.now_ms() + DOUBTED_AHEAD_MS],
                     files,
                     None,
                 )
@@ -138,11 +142,13 @@ class LakeStore:
         self._latest_block = max([self._latest_block, last_sealed, *(block.id for block in blocks)])
 
     def _newer(self, rows: pa.Table) -> None:
+        """Note what is newest; what claims to be from the future would hide all that follows."""
+        latest_ms = self._clock.now_ms() + DOUBTED_AHEAD_MS
         for series, observed_ms, value, quality in zip(
             *(rows.column(name).to_pylist() for name in hot.SCHEMA.names), strict=True
         ):
             known = self._latest.get(series)
-            if known is None or observed_ms >= known.observed_ms:
+            if observed_ms <= latest_ms and (known is None or observed_ms >= known.observed_ms):
                 self._latest[series] = Latest(
                     series=series,
                     observed_ms=observed_ms,

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cloud.core.model import Device, Series
 from cloud.state import schema
 from cloud.state.upsert import upsert
+from contract.errors import ConfigError
 from contract.messages import Birth, DeviceBirth, State
 from contract.readings import Reading
 
@@ -32,14 +33,15 @@ class Registry:
         """Read what is known."""
         registry = cls()
         for row in connection.execute(sa.select(schema.devices)):
-            registry._owners[row.id] = row.gateway
+            if row.kind:
+                registry._owners[row.id] = row.gateway
             registry._devices[row.id] = device_of(dict(row._mapping))
         for row in connection.execute(sa.select(schema.series)):
             registry._remember(row.id, registry._devices[row.device], row.measurement)
         return registry
 
     def owner_of(self, device: str) -> str | None:
-        """Return the gateway that a device belongs to, or None."""
+        """Return the gateway whose birth named a device, or None: data alone claims nothing."""
         return self._owners.get(device)
 
     def all_series(self) -> Iterable[Series]:
@@ -50,7 +52,7 @@ class Registry:
     ) -> tuple[NDArray[np.int32], list[Series]]:
         """Return each reading's series number, and the series that are new.
 
-        A device nobody has told of yet is written down as this gateway's.
+        A device that no birth has named yet is written down too, and is nobody's.
         """
         new = []
         numbers = np.empty(len(readings), np.int32)
@@ -84,16 +86,25 @@ class Registry:
                 "problems": [],
             },
         )
-        refused = [
-            told.id
-            for told in birth.devices
-            if self._owners.get(told.id, birth.gateway) != birth.gateway
-        ]
+        refused = []
+        for told in birth.devices:
+            owner = self._claimed(connection, told.id)
+            if owner not in (None, birth.gateway):
+                refused.append(told.id)
+                self._owners[told.id] = str(owner)
         changed: list[Series] = []
         for told in birth.devices:
             if told.id not in refused:
                 changed += self._update(connection, birth.gateway, told, now_ms)
         return changed, refused
+
+    def _claimed(self, connection: sa.Connection, device: str) -> str | None:
+        """Ask the database whose a device is: `gridwarden cloud move` may have changed it."""
+        table = schema.devices
+        row = connection.execute(
+            sa.select(table.c.gateway).where(table.c.id == device, table.c.kind != "")
+        ).one_or_none()
+        return row.gateway if row else None
 
     def _update(
         self, connection: sa.Connection, gateway: str, told: DeviceBirth, now_ms: int
@@ -119,9 +130,9 @@ class Registry:
                 schema.devices.insert().values(id=told.id, first_seen_ms=now_ms, **row)
             )
         device = device_of({"id": told.id, **row})
+        self._owners[told.id] = gateway
         if device == self._devices.get(told.id):
             return []
-        self._owners[told.id] = gateway
         self._devices[told.id] = device
         mine = [series for series in self._series.values() if series.device.id == told.id]
         return [self._remember(series.id, device, series.measurement) for series in mine]
@@ -144,7 +155,6 @@ class Registry:
                 "first_seen_ms": now_ms,
             }
             connection.execute(schema.devices.insert().values(**row))
-            self._owners[reading.device] = gateway
             self._devices[reading.device] = device_of(row)
         number = connection.scalar(
             schema.series.insert()
@@ -169,6 +179,19 @@ def device_of(row: Mapping[str, Any]) -> Device:
         tags=row["tags"],
         period_s=row["period_s"],
     )
+
+
+def move(connection: sa.Connection, device: str, gateway: str) -> str:
+    """Give a device to another gateway, as when a cabinet is replaced; return the one it was.
+
+    Raises: ConfigError if there is no such device. Intake follows at the gateway's next birth.
+    """
+    table = schema.devices
+    before = connection.scalar(sa.select(table.c.gateway).where(table.c.id == device))
+    if before is None:
+        raise ConfigError(f"there is no device {device!r}")
+    connection.execute(table.update().where(table.c.id == device).values(gateway=gateway))
+    return str(before)
 
 
 def told_state(connection: sa.Connection, gateway: str, state: State, now_ms: int) -> None:

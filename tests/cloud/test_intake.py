@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -19,7 +19,7 @@ from cloud.config import Broker as BrokerConfig
 from cloud.config import Intake
 from cloud.core.rules import RuleSet
 from cloud.intake import MqttIntake
-from cloud.pipeline import Line
+from cloud.pipeline import Line, Message, Taken
 from cloud.state import schema
 from cloud.state.database import Database
 from contract import codec, messages, topics
@@ -156,10 +156,10 @@ def test_a_database_that_fails_is_tried_again_and_nothing_is_acknowledged_meanwh
     failing.set()
 
     class FailingLine(Line):
-        def take(self, received: object) -> object:  # type: ignore[override]
+        def take(self, received: Sequence[Message]) -> Taken:
             if failing.is_set():
                 raise StorageError("disk full")
-            return super().take(received)  # type: ignore[arg-type]
+            return super().take(received)
 
     def line() -> Line:
         lines.append(
@@ -181,6 +181,58 @@ def test_a_database_that_fails_is_tried_again_and_nothing_is_acknowledged_meanwh
         gateway.acknowledged(1)
         gateway.close()
     assert stored(database) == 1
+
+
+def test_a_message_that_our_own_code_cannot_bear_is_set_aside_and_the_rest_is_stored(
+    broker: Broker, database: Database
+) -> None:
+    class BrittleLine(Line):
+        def take(self, received: Sequence[Message]) -> Taken:
+            if any(message.payload == b"poison" for message in received):
+                raise OverflowError("a bug")
+            return super().take(received)
+
+    def line() -> Line:
+        rules = RuleSet(rules=(), fingerprint="")
+        return BrittleLine(database, rules, ZoneInfo("UTC"), SystemClock())
+
+    with intake(broker.port, database, line) as taker:
+        wait_connected(taker)
+        gateway = Gateway(broker.port)
+        for payload in (batch(1), b"poison", batch(2)):
+            gateway.send(payload)
+        gateway.acknowledged(2)
+        gateway.close()
+    with database.read() as connection:
+        (kept,) = connection.execute(sa.select(schema.quarantine)).all()
+    assert (kept.sample, kept.reason) == (b"poison", "a bug in intake: OverflowError('a bug')")
+    assert stored(database) == 2
+
+
+def test_stopped_while_storage_fails_it_saves_nothing_of_what_was_rolled_back(
+    broker: Broker, database: Database
+) -> None:
+    """The engine of a rolled-back transaction would take its readings for seen when they come."""
+    tried = threading.Event()
+
+    class FailingLine(Line):
+        def take(self, received: Sequence[Message]) -> Taken:
+            tried.set()
+            raise StorageError("disk full")
+
+        def save(self) -> None:
+            raise AssertionError("a spent line was saved")
+
+    def line() -> Line:
+        rules = RuleSet(rules=(), fingerprint="")
+        return FailingLine(database, rules, ZoneInfo("UTC"), SystemClock())
+
+    with intake(broker.port, database, line) as taker:
+        wait_connected(taker)
+        gateway = Gateway(broker.port)
+        gateway.send(batch(1))
+        assert tried.wait(20)
+        gateway.close()
 
 
 def test_a_full_queue_pushes_back_and_loses_nothing(broker: Broker, database: Database) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,13 +14,16 @@ from cloud import pipeline
 from cloud.core.model import Severity
 from cloud.core.rules import Direction, Mark, Rule, RuleSet
 from cloud.pipeline import Line, Message, Taken
+from cloud.series import hot
 from cloud.state import schema
 from cloud.state.database import Database
+from cloud.state.registry import move
 from cloud.state.upsert import count
 from contract import codec, messages, topics
 from contract.clock import ManualClock
-from contract.errors import StorageError
+from contract.errors import ConfigError, StorageError
 from contract.messages import Ack, Birth, DeviceBirth, State
+from contract.quality import Quality
 from contract.readings import Batch, Gap, Reading
 
 EPOCH = "0123abcd"
@@ -197,6 +201,92 @@ def test_a_reading_from_the_future_is_stored_and_believed_by_no_rule(
     assert new_line(database, clock).take([]).alerts == 0
 
 
+def test_a_birth_claims_a_device_that_only_data_had_named(
+    line: Line, database: Database, clock: ManualClock
+) -> None:
+    """Somebody else's readings must not lock the owner out."""
+    line.take([batch(clock, 1, 2.0, gateway="rogue")])
+    line.take([birth()])
+    assert line.take([batch(clock, 1, 2.0)]).rejected == 0
+    assert line.take([batch(clock, 2, 2.0, gateway="rogue")]).rejected == 1
+
+
+def test_a_device_that_was_moved_belongs_to_its_new_gateway(
+    line: Line, database: Database, clock: ManualClock
+) -> None:
+    line.take([birth()])
+    with database.write() as connection:
+        assert move(connection, "gas-1", "new") == "cabinet"
+    line.take([birth(), birth("new")])
+    assert line.take([batch(clock, 1, 2.0, gateway="new")]).rejected == 0
+    assert line.take([batch(clock, 1, 2.0)]).rejected == 1
+    with database.write() as connection, pytest.raises(ConfigError, match="no device 'gas-9'"):
+        move(connection, "gas-9", "new")
+
+
+def test_a_cloud_whose_clock_is_behind_refuses_nothing(
+    line: Line, database: Database, clock: ManualClock
+) -> None:
+    ahead = ManualClock(clock.now_ms() + 30 * 86_400_000)
+    assert line.take([birth(), batch(ahead, 1, 2.0)]).rejected == 0
+    (block,) = rows(database, schema.blocks)
+    assert hot.decode(block.data).quality.tolist() == [Quality.CLOCK_UNSURE]
+
+
+def test_a_clock_that_is_set_back_does_not_stop_the_snapshots(
+    line: Line, database: Database, clock: ManualClock
+) -> None:
+    line.take([batch(clock, 1, 2.0)])
+    clock.set_now_ms(clock.now_ms() - 3_600_000)
+    clock.advance_ms(round(pipeline.SNAPSHOT_EVERY_S * 1000))
+    line.take([batch(clock, 2, 2.0)])
+    (saved,) = rows(database, schema.engine_snapshot)
+    assert saved.block == rows(database, schema.blocks)[-1].id
+
+
+def hostile(kind: str, **said: object) -> Message:
+    return Message(topic=topics.gateway_topic("cabinet", kind), payload=json.dumps(said).encode())
+
+
+WORDS = {"gateway": "cabinet", "agent_version": "1", "config_version": "1"}
+DEVICE = {"id": "gas-1", "kind": "gas", "profile": "x", "period_s": 1, "measurements": []}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        hostile("birth", **WORDS, born_ms=2**64, devices=[]),
+        hostile("birth", **WORDS, born_ms=1, devices=[DEVICE | {"period_s": 1e300}]),
+        hostile("birth", **WORDS, born_ms=1, devices=[DEVICE | {"period_s": -5}]),
+        hostile("birth", **WORDS, born_ms=1, devices=[DEVICE | {"id": "x" * 1000}]),
+        hostile("birth", **WORDS, born_ms=1, devices=[DEVICE | {"id": "a\x00b"}]),
+        hostile("birth", **WORDS, born_ms=1, devices=[DEVICE | {"tags": {"a": "b" * 9999}}]),
+        hostile("birth", **WORDS, born_ms=1, devices=[DEVICE] * 10_001),
+        hostile("state", online=True, at_ms=2**70),
+        hostile("state", online=True, at_ms=1, problems=["x" * 9999]),
+        Message(topic=topics.gateway_topic("cabinet", "birth"), payload=b"[" * 200_000),
+        Message(topic="(not UTF-8)", payload=b""),
+        Message(
+            topic=topics.gateway_topic("cabinet", "data"),
+            payload=b'[{"epoch":"0123abcd","seq":5,"gaps":[{"first_seq":1,"last_seq":2,'
+            b'"first_ms":9223372036854775808,"last_ms":1,"readings":1,"reason":"x"}]}]',
+        ),
+    ],
+)
+def test_a_hostile_message_is_quarantined_and_its_neighbours_are_stored(
+    line: Line, database: Database, clock: ManualClock, message: Message
+) -> None:
+    taken = line.take([batch(clock, 1, 2.0), message, batch(clock, 2, 2.0)])
+    assert (taken.readings, taken.rejected) == (2, 1)
+
+
+def test_many_holes_do_not_make_a_long_acknowledgement(line: Line, clock: ManualClock) -> None:
+    for seq in range(3, 1003, 2):
+        (ack,) = line.take([batch(clock, seq, 2.0)]).acks
+    assert ack[1].covers(1001)
+    assert len(ack[1].ranges) <= messages.MAX_RANGES
+
+
 BAD = [
     b"\xff\x00",
     b"{}",
@@ -289,7 +379,7 @@ def test_a_failed_commit_leaves_nothing_and_a_fresh_line_takes_it_all(
 def test_the_snapshot_follows(line: Line, database: Database, clock: ManualClock) -> None:
     for seq in range(1, 4):
         line.take([batch(clock, seq, 2.0)])
-        clock.advance_ms(pipeline.SNAPSHOT_EVERY_MS)
+        clock.advance_ms(round(pipeline.SNAPSHOT_EVERY_S * 1000))
     (saved,) = rows(database, schema.engine_snapshot)
     assert saved.block == rows(database, schema.blocks)[-1].id
     with database.write() as connection:

@@ -30,6 +30,7 @@ class LakeBench:
     database: Database
     store: LakeStore
     sealer: Sealer
+    folder: Path
 
     def commit(self, columns: Columns) -> None:
         with self.database.write() as connection:
@@ -66,9 +67,8 @@ def bench(database: Database, tmp_path: Path) -> LakeBench:
                 schema.series.insert().values(id=number, device="d", measurement=measurement)
             )
     folder = tmp_path / "lake"
-    return LakeBench(
-        database, LakeStore(database, folder), Sealer(database, folder, ManualClock(T0_MS))
-    )
+    store = LakeStore(database, folder, ManualClock(T0_MS + 3_600_000))
+    return LakeBench(database, store, Sealer(database, folder, ManualClock(T0_MS)), folder)
 
 
 class TestLake(SeriesStoreSuite):
@@ -167,6 +167,15 @@ def test_a_query_during_a_seal_sees_each_reading_once(bench: LakeBench) -> None:
     stop.set()
     looker.join()
     assert seen <= set(range(400, 601, 20))
+
+
+def test_what_claims_to_be_from_the_future_is_kept_and_is_not_the_latest(bench: LakeBench) -> None:
+    bench.commit(columns_of([(GAS, 0, 2.0, OK), (GAS, 86_400 * 40, 9.0, OK)]))
+    assert bench.store.latest([GAS])[GAS].value == 2.0
+    bench.seal()
+    again = LakeStore(bench.database, bench.folder, ManualClock(T0_MS))
+    assert again.latest([GAS])[GAS].value == 2.0
+    assert again.count().stored == 2
 
 
 def test_sealing_when_there_is_nothing_does_nothing(bench: LakeBench) -> None:

@@ -21,7 +21,7 @@ from cloud.web.app import create_app
 from cloud.web.live import Live
 from cloud.web.server import listen
 from cloud.web.services import Services, Settings
-from contract.clock import ManualClock
+from contract.clock import ManualClock, SystemClock
 from tests.cloud.web.seed import RULES, ZONE, City, fill
 
 NOW_MS = 1_790_000_000_000  # 2026-09-21T22:13:20+08:00
@@ -62,7 +62,7 @@ def city(database: Database) -> City:
 def services(database: Database, clock: ManualClock, tmp_path: Path) -> Services:
     return Services(
         database=database,
-        series_store=LakeStore(database, tmp_path / "lake"),
+        series_store=LakeStore(database, tmp_path / "lake", SystemClock()),
         rules=RULES,
         clock=clock,
         timezone=ZONE,

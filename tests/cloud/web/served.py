@@ -33,7 +33,7 @@ def main(folder: Path) -> None:
         serve(
             Services(
                 database=database,
-                series_store=LakeStore(database, folder / "lake"),
+                series_store=LakeStore(database, folder / "lake", SystemClock()),
                 rules=RULES,
                 clock=clock,
                 timezone=ZONE,

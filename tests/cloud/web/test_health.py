@@ -12,7 +12,7 @@ from cloud.state import schema
 from cloud.state.database import Database, sqlite_url
 from cloud.web.app import create_app
 from cloud.web.services import Services
-from contract.clock import ManualClock
+from contract.clock import ManualClock, SystemClock
 from tests.cloud.web.conftest import asgi, token_of
 from tests.cloud.web.seed import RULES, ZONE
 
@@ -55,7 +55,7 @@ def _app(database: Database, folder: Path, clock: ManualClock) -> FastAPI:
     return create_app(
         Services(
             database=database,
-            series_store=LakeStore(database, folder / "lake"),
+            series_store=LakeStore(database, folder / "lake", SystemClock()),
             rules=RULES,
             clock=clock,
             timezone=ZONE,

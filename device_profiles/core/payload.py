@@ -87,7 +87,7 @@ class PayloadDecoder:
         Args:    installed: device address -> measurement -> canonical value at installation.
         Returns: None if the message fits none of the profile's envelopes. Its values may be empty:
                  devices also report what is no measurement.
-        Raises:  DecodeError if the payload is no JSON, or breaks a JMESPath function.
+        Raises:  DecodeError if the payload is no JSON, or its address cannot be looked for.
         """
         return self.decode_json(parse(payload), topic, installed)
 
@@ -108,15 +108,17 @@ class PayloadDecoder:
 
     def _values(self, wrap: _Wrap, document: Json) -> list[Value]:
         own = wrap.own(document)
-        values = [field(own) for field in self._fields if find(field.path, own) is not None]
+        values = [value for field in self._fields if (value := field(own)) is not None]
         for rule, path, measurements in self._status:
-            if quality := payload_quality(rule, as_text(find(path, own))):
+            if quality := payload_quality(rule, as_text(_sought(path, own))):
                 values = flag(values, quality, measurements)
         have = {value.measurement for value in values}
         return values + [
-            signal(document)
+            value
             for signal in wrap.signals
-            if signal.name not in have and find(signal.path, document) is not None
+            if signal.name not in have
+            and _sought(signal.path, document) is not None
+            and (value := signal(document)) is not None
         ]
 
 
@@ -129,8 +131,14 @@ class _Field:
         self._enum = part.enum
         self._finish: Finish = finish(name, part, None, sentinels_of(part))
 
-    def __call__(self, own: Json) -> Value:
-        found = find(self.path, own)
+    def __call__(self, own: Json) -> Value | None:
+        """Return the value, None if it is not there; what cannot be read spoils no other."""
+        try:
+            found = find(self.path, own)
+        except DecodeError:
+            return no_value(self.name, Quality.FAULT)
+        if found is None:
+            return None
         if self._enum is None:
             return self._finish(as_number(found))
         number = self._enum.get(as_text(found) or "")
@@ -191,13 +199,21 @@ def find(path: ParsedResult, document: Json) -> Json:
     return found
 
 
+def _sought(path: ParsedResult, document: Json) -> Json:
+    """Search for what is beside the measurements: a path that breaks finds nothing."""
+    try:
+        return find(path, document)
+    except DecodeError:
+        return None
+
+
 def as_number(found: Json) -> float:
     """Return a number; true is 1; text is read; NaN for what is none."""
-    if isinstance(found, bool | int | float):
-        return float(found)
     try:
-        return float(found) if isinstance(found, str) else math.nan
-    except ValueError:
+        if isinstance(found, bool | int | float):
+            return float(found)
+        return float(found) if isinstance(found, str) and "_" not in found else math.nan
+    except (ValueError, OverflowError):
         return math.nan
 
 

@@ -94,11 +94,10 @@ def test_what_is_no_json_is_refused(decoder: PayloadDecoder, payload: bytes) -> 
         decoder.decode(payload, TOPIC)
 
 
-def test_a_function_that_meets_what_it_cannot_take_is_a_frame_to_set_aside(build: Build) -> None:
+def test_a_function_that_meets_what_it_cannot_take_is_no_value(build: Build) -> None:
     decoder = compile_payload_decoder(build("mqtt", ("path: battery", "path: max(battery)")))
     assert say(decoder, battery=[1, 5])["battery"] == Value("battery", 5)
-    with pytest.raises(DecodeError, match="JMESPath max"):
-        say(decoder, battery=5)
+    assert say(decoder, battery="x")["battery"] == Value("battery", None, Quality.FAULT)
 
 
 def test_paths_find_what_is_there_and_nothing_else() -> None:
@@ -181,3 +180,31 @@ def test_no_json_breaks_a_decoder(
     assert message is not None
     for value in message.values:
         assert (value.value is None) == (value.quality != Quality.NORMAL)
+
+
+HOSTILE_CHIRPSTACK: dict[str, tuple[dict[str, object], dict[str, object]]] = {
+    "a number of 400 digits": ({"angle_x": 10**400}, {}),
+    "a signal of 400 digits": ({}, {"rxInfo": [{"rssi": 10**400, "snr": 1}]}),
+    "no rxInfo": ({}, {"rxInfo": None}),
+    "text among the signals": ({}, {"rxInfo": [{"rssi": "x"}, {"rssi": 1}]}),
+    "a time of 400 digits": ({}, {"time": 10**400}),
+    "a digit group": ({"angle_x": "1_0"}, {}),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE_CHIRPSTACK)
+def test_one_value_that_cannot_be_read_spoils_no_other(name: str) -> None:
+    own, around = HOSTILE_CHIRPSTACK[name]
+    message = {
+        "deviceInfo": {"devEui": "24e124713c123456"},
+        "object": {"angle_x": 1, "angle_y": 2, "angle_z": 80, "battery": 90, **own},
+        "rxInfo": [{"rssi": -90, "snr": 5}],
+        **around,
+    }
+    decoder = compile_payload_decoder(load_profile("manhole/milesight-em310-tilt"))
+    read = decoder.decode(json.dumps(message).encode(), "application/1/device/x/event/up")
+    assert read is not None
+    values = {value.measurement: value for value in read.values}
+    assert (values["angle_y"].value, values["battery"].value) == (2.0, 90.0)
+    if own:
+        assert (values["angle_x"].value, values["angle_x"].quality) == (None, Quality.FAULT)

@@ -14,7 +14,7 @@ from importlib.metadata import version
 
 from contract.errors import ConfigError, GridwardenError
 
-OK, FAILED, REFUSED = 0, 1, 2
+OK, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if command is None:
         _complain(f"unknown command {words[0]!r}; allowed: {', '.join(COMMANDS)}")
         sys.exit(REFUSED)
-    sys.exit(_run(command, words))
+    os.umask(0o077)  # passwords, readings and people's names are nobody else's
+    try:
+        sys.exit(_run(command, words))
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
 
 
 def _run(command: Command, words: list[str]) -> int:
@@ -88,8 +92,6 @@ def _run(command: Command, words: list[str]) -> int:
     except GridwardenError as error:
         _complain(str(error))
         return FAILED
-    except KeyboardInterrupt:
-        return 128 + 2
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK

@@ -12,7 +12,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from cloud.cases import CASE_SYSTEMS, outbox
-from cloud.config import CloudConfig
+from cloud.config import CloudConfig, Seal
 from cloud.core.gate import GatePolicy
 from cloud.intake import MqttIntake
 from cloud.pipeline import Line
@@ -30,6 +30,7 @@ from contract.errors import ConfigError, StorageError
 log = logging.getLogger("gridwarden")
 
 OUTBOX_EVERY_S = 0.2
+SEAL_LOOK_S = 5.0
 OUTBOX_ROWS = 200
 
 
@@ -82,7 +83,7 @@ def run_intake(config: CloudConfig, stop: threading.Event) -> None:
             stop,
             {
                 "intake": lambda: intake.run(stop),
-                "sealer": lambda: _seal(sealer, config.seal.every_s, stop),
+                "sealer": lambda: _seal(sealer, config.seal, clock, stop),
                 "outbox": lambda: _drain(database, config.zone, clock, stop),
             },
         )
@@ -103,6 +104,18 @@ def run_web(config: CloudConfig) -> None:
             timezone=config.zone,
         )
         serve(services, config.web.host, config.web.port)
+
+
+def run_as_one(config: CloudConfig) -> None:
+    """Run intake and web in one process, where SQLite is too old for two writers."""
+    stop = threading.Event()
+    intake = threading.Thread(target=run_intake, args=[config, stop], name="intake")
+    intake.start()
+    try:
+        run_web(config)
+    finally:
+        stop.set()
+        intake.join()
 
 
 def stop_on_signals() -> threading.Event:
@@ -146,9 +159,14 @@ def _together(stop: threading.Event, tasks: dict[str, Callable[[], None]]) -> No
         raise errors[0]
 
 
-def _seal(sealer: Sealer, every_s: float, stop: threading.Event) -> None:
-    while not stop.wait(every_s):
+def _seal(sealer: Sealer, settings: Seal, clock: Clock, stop: threading.Event) -> None:
+    sealed_s = clock.monotonic_s()
+    while not stop.wait(min(SEAL_LOOK_S, settings.every_s)):
         try:
+            due = clock.monotonic_s() - sealed_s >= settings.every_s
+            if not due and sealer.waiting() < settings.readings:
+                continue
+            sealed_s = clock.monotonic_s()
             sealed = sealer.seal()
         except StorageError as error:
             log.error("not sealed, trying again: %s", error)

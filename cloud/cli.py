@@ -17,6 +17,8 @@ from cloud.config import load, read_secret
 from cloud.core.model import Role
 from cloud.figures import Figures, figures
 from cloud.state import ledger, registry
+from cloud.state.database import two_processes_may_write
+from cloud.state.migrate import require_current
 from cloud.web.accounts import create_account
 from contract.clock import SystemClock
 
@@ -71,6 +73,10 @@ def run(config_file: ConfigFile) -> None:
     """Run intake and web together, as two processes; until SIGTERM or Ctrl-C."""
     config = load(config_file)
     build.rules(config)
+    if not two_processes_may_write(config.database_url):
+        typer.echo("SQLite here is older than 3.51.3: intake and web run as one process", err=True)
+        build.run_as_one(config)
+        return
     stop = build.stop_on_signals()
     commands = [
         [sys.executable, "-m", "gridwarden", "cloud", word, str(config_file)]
@@ -87,6 +93,7 @@ def count(
     """Count what is stored, what alerts and cases it led to, and how fast."""
     config = load(config_file)
     database = build.open_database(config)
+    require_current(database)
     found = figures(database, build.store(config, database))
     typer.echo(msgspec.json.encode(found).decode() if as_json else _table(found))
 

@@ -12,7 +12,9 @@ from contract import strict_yaml
 from contract.errors import ConfigError
 
 Port = Annotated[int, Field(ge=1, le=65535)]
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+# Labels of 1 to 63 characters, as names in the DNS have; or an address.
+Host = Annotated[str, Field(max_length=253, pattern=r"^[^.\s]{1,63}(\.[^.\s]{1,63})*\.?$")]
 
 
 class _Section(BaseModel):
@@ -22,7 +24,7 @@ class _Section(BaseModel):
 class Broker(_Section):
     """Where the gateways' messages are. TLS unless said otherwise, always verified."""
 
-    host: str
+    host: Host
     port: Port = 8883
     user: str = "intake"
     password_file: Path | None = None
@@ -33,7 +35,7 @@ class Broker(_Section):
 class Web(_Section):
     """Where the API and the console listen."""
 
-    host: str = "127.0.0.1"
+    host: Host = "127.0.0.1"
     port: Port = 8080
 
 

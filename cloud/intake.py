@@ -22,7 +22,8 @@ from paho.mqtt.reasoncodes import ReasonCode
 from cloud.config import Broker, Intake, read_secret
 from cloud.pipeline import Line, Message, Taken
 from contract import messages, topics
-from contract.errors import StorageError
+from contract.codec import inflated_bytes
+from contract.errors import ConfigError, StorageError
 
 log = logging.getLogger("gridwarden.intake")
 
@@ -32,6 +33,7 @@ SUBSCRIPTIONS = [
     (topics.ALL_DATA, 1),
 ]
 RETRY_S = 1.0
+JSON_BYTES = 32  # of a reading, about
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +59,7 @@ class MqttIntake:
         self._stop = threading.Event()
         self._connection = 0  # counts connections: an old one's message ids mean nothing now
         self._connected = threading.Event()
+        self._failure: Exception | None = None
         self._client = self._make_client(client_id)
 
     def run(self, stop: threading.Event) -> None:
@@ -66,9 +69,12 @@ class MqttIntake:
         """
         line: Line | None = self._new_line()
         self._client.connect_async(self._broker.host, self._broker.port, keepalive=60)
-        self._client.loop_start()
+        network = threading.Thread(target=self._network, name="intake-network", daemon=True)
+        network.start()
         try:
             while not stop.is_set():
+                if self._failure:
+                    raise self._failure
                 arrived = self._gather()
                 if arrived:
                     line = self._commit(line, arrived, stop)
@@ -77,7 +83,16 @@ class MqttIntake:
         finally:
             self._stop.set()
             self._client.disconnect()
-            self._client.loop_stop()
+            network.join(timeout=5)
+
+    def _network(self) -> None:
+        """paho's loop; what ends it must end intake, which would else be deaf and silent."""
+        try:
+            self._client.loop_forever(retry_first_connection=True)
+        except UnicodeError as error:
+            self._failure = ConfigError(f"broker.host {self._broker.host!r} is no name: {error}")
+        except Exception as error:
+            self._failure = error
 
     @property
     def connected(self) -> bool:
@@ -100,6 +115,7 @@ class MqttIntake:
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_connect_fail = self._on_connect_fail
+        client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
         return client
 
@@ -110,13 +126,13 @@ class MqttIntake:
         except queue.Empty:
             return []
         self._stop.wait(self._settings.commit_every_s)
-        size = len(arrived[0].message.payload)
-        while size < 4 * self._settings.block_readings:  # compressed, a reading is 4 bytes or more
+        size = inflated_bytes(arrived[0].message.payload)
+        while size < JSON_BYTES * self._settings.block_readings:
             try:
                 arrived.append(self._queue.get_nowait())
             except queue.Empty:
                 break
-            size += len(arrived[-1].message.payload)
+            size += inflated_bytes(arrived[-1].message.payload)
         return arrived
 
     def _commit(
@@ -186,6 +202,26 @@ class MqttIntake:
         self._connected.set()
         client.subscribe(SUBSCRIPTIONS)
         log.info("connected to broker %s:%d", self._broker.host, self._broker.port)
+
+    def _on_subscribe(
+        self,
+        _client: mqtt.Client,
+        _userdata: object,
+        _mid: int,
+        reasons: list[ReasonCode],
+        _properties: Properties | None,
+    ) -> None:
+        refused = [
+            topic
+            for (topic, _), reason in zip(SUBSCRIPTIONS, reasons, strict=False)
+            if reason.is_failure
+        ]
+        if refused:
+            log.error(
+                "the broker lets user %s not subscribe to %s: nothing will come; check its ACL",
+                self._broker.user,
+                ", ".join(refused),
+            )
 
     def _on_disconnect(self, *_: object) -> None:
         self._connected.clear()

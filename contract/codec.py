@@ -26,7 +26,7 @@ from contract.units import conversion
 
 MAX_WIRE_BYTES = 1 << 20
 MAX_JSON_BYTES = 8 << 20
-MAX_RECORDS = 100_000
+MAX_RECORDS = 10_000  # an edge sends a thousand
 MAX_SEQ = 2**53  # beyond this, JSON readers elsewhere lose digits
 
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
@@ -152,6 +152,17 @@ def decode_senml(payload: bytes, now_ms: int | None = None) -> tuple[list[Readin
     """
     records, rejected = _records(payload)
     return _resolve(records, rejected, empty_head=False, now_ms=now_ms), rejected
+
+
+def inflated_bytes(payload: bytes) -> int:
+    """Return about how many bytes of JSON a payload is, without undoing it."""
+    if not payload.startswith(ZSTD_MAGIC):
+        return len(payload)
+    try:
+        told = zstandard.frame_content_size(payload)
+    except zstandard.ZstdError:
+        return len(payload)
+    return MAX_JSON_BYTES if told < 0 else min(told, MAX_JSON_BYTES)
 
 
 def inflate(payload: bytes) -> bytes:
@@ -308,4 +319,7 @@ def _value(record: Record, quantity: Quantity, unit: str | None) -> float | None
     if unit is None or unit == quantity.unit:
         return value
     factor, offset = conversion(unit, quantity.unit)
-    return value * factor + offset
+    converted = value * factor + offset
+    if not math.isfinite(converted):
+        raise ValueError(f"value {value} {unit} is not finite in {quantity.unit}")
+    return converted

@@ -26,6 +26,11 @@ Where = tuple[str | int, ...]
 M = typing.TypeVar("M", bound=pydantic.BaseModel)
 
 MAX_BYTES = 4 << 20
+MAX_VALUES = 200_000
+
+
+class _TooManyError(Exception):
+    """Ends a document that unfolds without end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +80,16 @@ def parse(text: str, name: str, error: type[ConfigError] = ConfigError) -> Docum
         line = mark.line + 1 if mark else 1
         what = (failure.problem or "not YAML").splitlines()[0]
         raise error(f"{name}:{line}: {what}") from failure
-    except (YAMLError, ValueError, RecursionError) as failure:
-        raise error(f"{name}: not YAML: {failure}") from failure
+    except (YAMLError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as failure:
+        what = str(failure).splitlines()[0] if str(failure) else type(failure).__name__
+        raise error(f"{name}: not YAML: {what}") from failure
     lines: dict[Where, int] = {(): 1}
-    return Document(name=name, data=_plain(loaded, (), lines), lines=lines)
+    try:
+        return Document(name=name, data=_plain(loaded, (), lines), lines=lines)
+    except _TooManyError:
+        raise error(
+            f"{name}: more than {MAX_VALUES} values; do aliases repeat each other?"
+        ) from None
 
 
 def check(document: Document, model: type[M], error: type[ConfigError] = ConfigError) -> M:
@@ -110,13 +121,14 @@ def spell(where: Where) -> str:
 
 def _plain(node: object, where: Where, lines: dict[Where, int]) -> object:
     """Turn ruamel's nodes into dict, list and scalars, noting the lines."""
+    if len(lines) > MAX_VALUES:  # aliases of aliases are few nodes, and billions of values
+        raise _TooManyError
     if isinstance(node, CommentedMap):
         plain = {}
         for key, value in node.items():
-            inside = (*where, key if isinstance(key, str | int) else str(key))
-            lines[inside] = node.lc.key(key)[0] + 1
-            plain[str(key)] = _plain(value, (*where, str(key)), lines)
-            lines[(*where, str(key))] = lines[inside]
+            inside = (*where, str(key))
+            lines[inside] = _line(node, key) or lines[where]
+            plain[str(key)] = _plain(value, inside, lines)
         return plain
     if isinstance(node, CommentedSeq):
         items = []
@@ -130,6 +142,14 @@ def _plain(node: object, where: Where, lines: dict[Where, int]) -> object:
         if isinstance(node, scalar):
             return scalar(node)
     return str(node)
+
+
+def _line(node: CommentedMap, key: object) -> int | None:
+    """Return the line of a key; None for one that was merged in with <<."""
+    try:
+        return int(node.lc.key(key)[0]) + 1
+    except (KeyError, TypeError):
+        return None
 
 
 def _problem(document: Document, model: type, detail: typing.Any) -> str:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from contract.codec import Decoded, Rejected
 from contract.intervals import IntervalSet
+from contract.quality import Quality
+from contract.quantities import quantity_of
 from contract.readings import Reading
 
 EARLIEST_MS = 1_577_836_800_000  # 2020-01-01: before there was such a thing as this product
@@ -39,14 +43,25 @@ def admit(
     if decoded.batch.seq in have:
         return Admission(duplicate=True)
     rejected = list(decoded.rejected)
-    readings = []
+    readings: dict[tuple[str, str, int], Reading] = {}
     for index, reading in enumerate(decoded.batch.readings):
+        key = reading.device, reading.measurement, reading.observed_ms
         reason = _refusal(reading, gateway, owner_of)
+        if reason is None and key in readings:
+            reason = "told twice in one batch"
         if reason is None:
-            readings.append(reading)
+            readings[key] = _checked(reading)
         else:
             rejected.append(Rejected(index, f"{reading.device}:{reading.measurement}", reason))
-    return Admission(readings=tuple(readings), rejected=tuple(rejected))
+    return Admission(readings=tuple(readings.values()), rejected=tuple(rejected))
+
+
+def _checked(reading: Reading) -> Reading:
+    """Flag what the quantity cannot be; one such value would spoil every mean it is in."""
+    quantity = quantity_of(reading.measurement)
+    if reading.value is None or quantity.low <= reading.value <= quantity.high:
+        return reading
+    return replace(reading, quality=reading.quality | Quality.OVER_RANGE)
 
 
 def _refusal(reading: Reading, gateway: str, owner_of: Callable[[str], str | None]) -> str | None:

@@ -58,6 +58,11 @@ class Sealer:
             path.unlink()
         return len(strays)
 
+    def waiting(self) -> int:
+        """Return how many readings are hot. Raises: StorageError."""
+        with self._database.read() as connection:
+            return connection.scalar(sa.select(sa.func.sum(schema.blocks.c.readings))) or 0
+
     def seal(self) -> Sealed:
         """Move what the rule engine's snapshot no longer needs.
 
@@ -67,13 +72,7 @@ class Sealer:
         if not blocks:
             return Sealed()
         columns = concatenate([block.columns for block in blocks]).by_series_and_time()
-        try:
-            rows = [
-                self._write(day, part, names, blocks[0].id, blocks[-1].id)
-                for day, part in _by_day(columns)
-            ]
-        except OSError as error:
-            raise StorageError(f"the lake cannot be written: {error}") from error
+        rows = self._write_all(columns, names, blocks[0].id, blocks[-1].id)
         with self._database.write() as connection:
             connection.execute(schema.lake_files.insert(), rows)
             table = schema.blocks
@@ -108,6 +107,22 @@ class Sealer:
                 for row in connection.execute(sa.select(schema.series))
             }
         return blocks, names
+
+    def _write_all(
+        self,
+        columns: Columns,
+        names: dict[int, tuple[str, str]],
+        first_block: int,
+        last_block: int,
+    ) -> list[dict[str, object]]:
+        rows: list[dict[str, object]] = []
+        try:
+            for day, part in _by_day(columns):
+                rows.append(self._write(day, part, names, first_block, last_block))
+        except OSError as error:
+            self.remove_strays()  # on a full disk what is half done is in its own way
+            raise StorageError(f"the lake cannot be written: {error}") from error
+        return rows
 
     def _write(
         self,

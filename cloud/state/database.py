@@ -13,20 +13,28 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from contract.errors import StorageError
+from contract.errors import ConfigError, StorageError
 
 SAFE_SQLITE = (3, 51, 3)
 BUSY_TIMEOUT_S = 20.0
 
 
 class Database:
-    """One state database. Connections are pooled per thread; close() gives them back."""
+    """One state database. Connections are pooled; close() gives them back.
+
+    Raises: ConfigError if the URL cannot be used, or its driver is not installed.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.engine = _sqlite(url) if url.startswith("sqlite") else sa.create_engine(url)
+        try:
+            self.engine = _sqlite(url) if url.startswith("sqlite") else sa.create_engine(url)
+        except (ArgumentError, ImportError) as error:
+            raise ConfigError(
+                f"database: {url.split('@')[-1]!r} cannot be used: {error}"
+            ) from error
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:

@@ -16,6 +16,7 @@ from contract.errors import StorageError
 def migrate(database: Database) -> None:
     """Run what migrations are missing, all in one transaction. Raises: StorageError."""
     config = _config()
+    _refuse_newer(database)
     with database.write() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
@@ -23,14 +24,29 @@ def migrate(database: Database) -> None:
 
 def require_current(database: Database) -> None:
     """Refuse a database of another version. Raises: StorageError saying what to run."""
-    with database.read() as connection:
-        found = MigrationContext.configure(connection).get_current_revision()
+    _refuse_newer(database)
+    found = _revision(database)
     wanted = ScriptDirectory.from_config(_config()).get_current_head()
     if found != wanted:
         raise StorageError(
             f"the state database is at version {found or 'none'}, this program needs {wanted};"
             " run: gridwarden cloud init CONFIG"
         )
+
+
+def _refuse_newer(database: Database) -> None:
+    found = _revision(database)
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if found is not None and found not in known:
+        raise StorageError(
+            f"the state database is at version {found}, which this program does not know:"
+            " it was made by a newer one; install that"
+        )
+
+
+def _revision(database: Database) -> str | None:
+    with database.read() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
 
 
 def _config() -> Config:

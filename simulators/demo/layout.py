@@ -33,7 +33,7 @@ _PERMISSIONS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     # user: (may publish, may subscribe)
     "intake": (("gw.v1.*.*.ack", "gw.v1.*.*.cmd"), ("gw.v1.>", _OWN_DELIVERIES)),
     GATEWAY: (
-        (f"gw.v1.*.{GATEWAY}.>",),
+        tuple(f"gw.v1.*.{GATEWAY}.{kind}" for kind in ("data", "birth", "state", "cmd-reply")),
         (
             f"gw.v1.*.{GATEWAY}.ack",
             f"gw.v1.*.{GATEWAY}.cmd",

@@ -102,6 +102,7 @@ def pack(*records: object) -> bytes:
         ({"n": "noise_laeq", "vs": ""}, "no numeric value"),
         ({"n": "noise_laeq", "v": 1, "u": "kPa"}, "does not convert"),
         ({"n": "noise_laeq", "v": 1, "u": "furlong"}, "unknown unit"),
+        ({"bn": "g:", "n": "gas_pressure", "v": 1e308, "u": "bar"}, "not finite in kPa"),
         ({"n": "noise_laeq", "v": 1, "q": "Z"}, "unknown quality 'Z'"),
         ({"n": "noise_laeq", "v": 1, "t": -NOW_MS / 1000}, "no absolute time"),
         ({"n": "noise_laeq.a b", "v": 1}, "channel"),
@@ -132,6 +133,13 @@ def test_the_base_of_a_bad_record_still_holds_for_those_after_it() -> None:
 def test_units_are_converted_to_the_canonical_one() -> None:
     decoded = decode_batch(pack({"bn": "g:", "n": "gas_pressure", "v": 0.5, "u": "MPa"}))
     assert decoded.batch.readings[0].value == pytest.approx(500)
+
+
+def test_how_much_a_payload_unfolds_to_is_known_beforehand() -> None:
+    plain = b"[" + b" " * 5000 + b"]"
+    assert codec.inflated_bytes(plain) == len(plain)
+    assert codec.inflated_bytes(zstandard.compress(plain)) == len(plain)
+    assert codec.inflated_bytes(codec.ZSTD_MAGIC + b"x") == 5
 
 
 def test_zero_is_not_missing() -> None:

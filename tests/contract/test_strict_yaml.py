@@ -78,3 +78,25 @@ def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="not UTF-8"):
         strict_yaml.read(tmp_path / "x.yaml")
+
+
+def test_a_merged_mapping_is_read() -> None:
+    text = "a: &a {x: 1, y: 2}\nb:\n  <<: *a\n  y: 3\n"
+    assert strict_yaml.parse(text, "x").data == {"a": {"x": 1, "y": 2}, "b": {"x": 1, "y": 3}}
+
+
+def test_aliases_that_unfold_without_end_are_refused() -> None:
+    lines = ["a0: &a0 [1, 2, 3, 4, 5, 6, 7, 8, 9]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]
+    with pytest.raises(ConfigError, match="do aliases repeat"):
+        strict_yaml.parse("\n".join(lines), "bomb.yaml")
+
+
+@pytest.mark.parametrize(
+    "text", ["a: !!python/object:os.system x", "a: !!python/name:os.system", "? [1, 2]\n: 3"]
+)
+def test_odd_yaml_is_read_or_refused_and_never_a_trace(text: str) -> None:
+    try:
+        strict_yaml.parse(text, "x")
+    except ConfigError:
+        return

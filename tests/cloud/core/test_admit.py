@@ -5,6 +5,7 @@ import pytest
 from cloud.core.admit import EARLIEST_MS, LATEST_MS, Admission, admit
 from contract.codec import Decoded, Rejected
 from contract.intervals import IntervalSet
+from contract.quality import Quality
 from contract.readings import Batch, Reading
 
 NOW_MS = 1_790_000_000_000
@@ -66,3 +67,15 @@ def test_another_gateways_device_is_set_aside_and_the_rest_kept() -> None:
 )
 def test_impossible_times_are_set_aside(observed_ms: int, goes_in: bool) -> None:
     assert bool(of(reading(observed_ms=observed_ms)).readings) is goes_in
+
+
+def test_a_reading_told_twice_in_one_batch_goes_in_once() -> None:
+    admission = of(reading(), reading())
+    assert admission.readings == (reading(),)
+    assert admission.rejected[1].reason == "told twice in one batch"
+
+
+def test_what_the_quantity_cannot_be_is_flagged_and_kept() -> None:
+    loud = Reading("noise-1", "noise_laeq", NOW_MS, 1e308)
+    (kept,) = of(loud).readings
+    assert (kept.value, kept.quality) == (1e308, Quality.OVER_RANGE)

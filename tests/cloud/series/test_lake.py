@@ -178,6 +178,20 @@ def test_what_claims_to_be_from_the_future_is_kept_and_is_not_the_latest(bench: 
     assert again.count().stored == 2
 
 
+def test_a_seal_that_fails_leaves_no_files_behind(bench: LakeBench) -> None:
+    """A full disk: what is half done would be in its own way."""
+    bench.commit(columns_of([(GAS, 0, 1.0, OK), (GAS, 86_400, 2.0, OK)]))
+    bench.folder.mkdir()
+    blocker = bench.folder / "day=2026-09-22"
+    blocker.touch()
+    with pytest.raises(StorageError, match="cannot be written"):
+        bench.seal()
+    assert list(bench.folder.rglob("*.parquet")) == []
+    blocker.unlink()
+    assert bench.sealer.waiting() == 2
+    assert bench.sealer.seal().readings == 2
+
+
 def test_sealing_when_there_is_nothing_does_nothing(bench: LakeBench) -> None:
     assert bench.sealer.seal().files == 0
     with bench.database.read() as connection:

@@ -89,6 +89,20 @@ def test_a_file_that_is_no_database_is_a_storage_error(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("url", ["nonsense", "nosuchdb://x", "sqlite+nosuch:///x"])
+def test_a_url_that_cannot_be_used_is_a_config_error(url: str) -> None:
+    with pytest.raises(ConfigError, match="database: "):
+        Database(url)
+
+
+def test_a_database_of_a_newer_program_is_refused(database: Database) -> None:
+    with database.write() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    for look in (migrate, require_current):
+        with pytest.raises(StorageError, match="made by a newer one"):
+            look(database)
+
+
 def test_upsert_inserts_and_then_updates(database: Database) -> None:
     for value in (1, 2):
         with database.write() as connection:

@@ -9,6 +9,7 @@ from functools import partial
 from importlib.metadata import version
 
 from contract.clock import Clock, SystemClock
+from contract.errors import ConfigError
 from contract.messages import Birth
 from edge import lock
 from edge.buffer import Buffer
@@ -76,16 +77,19 @@ class Agent:
                 writing = tasks.create_task(self._buffer.run(), name="buffer")
                 sending = tasks.create_task(self._uplink.run(), name="uplink")
                 log.info("running with %d devices", len(self._config.devices))
-                await stop.wait()
-                log.info("stopping")
-                await _cancel(reading)
-                self._buffer.stop()
-                await writing
-                await self._buffer.commit()
-                await self._drain(drain_s)
-                self._uplink.stop()
-                await asyncio.wait([sending], timeout=GOODBYE_S)
-                sending.cancel()
+                try:
+                    await stop.wait()
+                    log.info("stopping")
+                    await _cancel(reading)
+                    self._buffer.stop()
+                    await writing
+                    await self._buffer.commit()
+                    await self._drain(drain_s)
+                finally:  # also when one of them has failed: the others must end, too
+                    self._buffer.stop()
+                    self._uplink.stop()
+                    await asyncio.wait([sending], timeout=GOODBYE_S)
+                    sending.cancel()
         finally:
             await self._buffer.close()
 
@@ -130,11 +134,14 @@ def _sources(config: EdgeConfig, clock: Clock, health: Health) -> dict[str, Sour
             first_s=config.uplink.reconnect_first_s, most_s=config.uplink.reconnect_most_s
         ),
     )
-    return {
-        f"bus {plan.bus.id}": plan.bus.open(plan.devices, around)
-        for plan in config.buses
-        if plan.devices
-    }
+    try:
+        return {
+            f"bus {plan.bus.id}": plan.bus.open(plan.devices, around)
+            for plan in config.buses
+            if plan.devices
+        }
+    except ConfigError as error:
+        raise ConfigError(*(f"{config.path}: {problem}" for problem in error.problems)) from error
 
 
 def _birth(config: EdgeConfig, clock: Clock) -> Birth:

@@ -7,20 +7,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TypedDict
 
 import aiomqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
 
 from contract.errors import ConfigError, Disconnected
 from edge.options import Endpoint
+from edge.tls import tls_context
 
 # Long enough for a slow modem, short enough to notice a dead link before the next reading is due.
 KEEPALIVE_S = 20
 TIMEOUT_S = 10.0
 MAX_PENDING = 1_000
+# MQTT 5 has no sessions without an end; a cabinet may be away for long.
+SESSION_S = 30 * 86_400
+REFUSED = 128  # MQTT 3.1.1 §3.9.3, MQTT 5 §2.4: from here on, codes are refusals
 
 
 @asynccontextmanager
@@ -55,38 +62,51 @@ async def connect(
 def _client(
     endpoint: Endpoint, client_id: str, *, clean: bool, will: aiomqtt.Will | None
 ) -> aiomqtt.Client:
+    of_version = _as_v5(clean=clean) if endpoint.version == "5" else _as_v311(clean=clean)
     client = aiomqtt.Client(
         endpoint.host,
         endpoint.port,
         identifier=client_id,
         username=endpoint.user,
         password=read_secret(endpoint.password_file) if endpoint.password_file else None,
-        clean_session=clean,
         will=will,
         keepalive=KEEPALIVE_S,
         timeout=TIMEOUT_S,
         tls_context=tls_context(endpoint) if endpoint.tls else None,
         logger=_quiet(),
+        **of_version,
     )
     client.pending_calls_threshold = MAX_PENDING
     return client
 
 
-def tls_context(endpoint: Endpoint) -> ssl.SSLContext:
-    """Return a context that verifies the broker's certificate and name.
+class _OfVersion(TypedDict, total=False):
+    """What MQTT 3.1.1 and 5 say differently when they connect."""
 
-    Raises: ConfigError if a file is no certificate or key.
-    """
-    try:
-        context = ssl.create_default_context(cafile=endpoint.ca_file)
-        if endpoint.cert_file is not None:
-            context.load_cert_chain(endpoint.cert_file, endpoint.key_file)
-    except (OSError, ssl.SSLError) as error:
-        files = [f for f in (endpoint.ca_file, endpoint.cert_file, endpoint.key_file) if f]
-        raise ConfigError(
-            f"{', '.join(map(str, files))}: cannot be used for TLS: {error}"
-        ) from error
-    return context
+    protocol: aiomqtt.ProtocolVersion
+    clean_session: bool
+    clean_start: bool
+    properties: Properties
+
+
+def _as_v311(*, clean: bool) -> _OfVersion:
+    return {"protocol": aiomqtt.ProtocolVersion.V311, "clean_session": clean}
+
+
+def _as_v5(*, clean: bool) -> _OfVersion:
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.SessionExpiryInterval = 0 if clean else SESSION_S
+    return {
+        "protocol": aiomqtt.ProtocolVersion.V5,
+        "clean_start": clean,
+        "properties": properties,
+    }
+
+
+def is_refusal(code: object) -> bool:
+    """Tell whether a broker's answer to a subscription says no."""
+    value = code.value if isinstance(code, ReasonCode) else code
+    return isinstance(value, int) and value >= REFUSED
 
 
 def read_secret(path: Path) -> str:

@@ -17,6 +17,7 @@ from contract.clock import Clock
 from contract.errors import StorageError
 from contract.intervals import IntervalSet
 from contract.readings import Reading
+from edge.core.settled import SettledClock
 from edge.health import Health
 from edge.ports import Held, Loss, Store, Stored
 from edge.store import CorruptError
@@ -54,6 +55,7 @@ class Buffer:
         self._commit_every_s = commit_every_s
         self._clock, self._health = clock, health
         self._max_pending = max_pending
+        self._settled = SettledClock()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="buffer")
         self._store: Store | None = None
         self._damaged = False
@@ -140,7 +142,10 @@ class Buffer:
         if not (urgent or normal or loss or (self._to_delete and not urgent_only)):
             return True
         self._to_delete = False
+        # A clock that has just jumped is no reason to give anything up for its age.
         now_ms = self._clock.now_ms()
+        if not self._settled.is_settled(now_ms, self._clock.monotonic_s()):
+            now_ms = 0
 
         def job(store: Store) -> tuple[list[Stored], Held]:
             return store.commit(urgent, normal, now_ms, loss), store.figures()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from pydantic import ValidationError
 
@@ -13,14 +13,16 @@ from contract.errors import ConfigError, ProfileError
 from contract.strict_yaml import Document, Where, suggest
 from device_profiles.loader import catalog, load_profile
 from device_profiles.schema import Profile
-from edge.broker import read_secret, tls_context
+from edge.broker import read_secret
 from edge.core.plan import utilisation
 from edge.devices import Device, build_device
 from edge.drivers import DRIVERS
 from edge.drivers.bus import Bus
-from edge.options import BufferOptions, DeviceOptions, Endpoint, Section
+from edge.options import BufferOptions, DeviceOptions, Endpoint, Section, TlsFiles
+from edge.tls import tls_context
 
 S = TypeVar("S", bound=Section)
+Record: TypeAlias = tuple[Where, DeviceOptions]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,16 @@ def resolved(section: S, base: Path) -> S:
     return section.model_copy(update=paths)
 
 
+def with_secret(options: DeviceOptions) -> DeviceOptions:
+    """Return a device's record with the password that its password_file holds.
+
+    Raises: ConfigError if the file cannot be used.
+    """
+    if options.password_file is None:
+        return options
+    return options.model_copy(update={"password": read_secret(options.password_file)})
+
+
 class Checker:
     """Finds what is wrong between the sections, also where a section is wrong in itself.
 
@@ -53,6 +65,7 @@ class Checker:
         self._document, self._base = document, base
         self._data: Mapping[str, object] = document.data if isinstance(document.data, dict) else {}
         self.problems: list[str] = []
+        self.warnings: list[str] = []  # what may be put right without touching the file
         self._profiles: dict[str, Profile | None] = {}
         folder = self._data.get("profiles")
         self._own_profiles = base / folder if isinstance(folder, str) else None
@@ -64,9 +77,10 @@ class Checker:
         """Check everything; return what a sound file comes to."""
         self._check_endpoint(("broker",), self._read(self._data.get("broker"), Endpoint))
         self._check_buffer()
-        buses = self._buses()
+        records = tuple(self._devices())
+        buses = self._settled(self._buses(), records)
         members: dict[str, list[Device]] = {bus.id: [] for bus in buses.values()}
-        for where, options in self._devices():
+        for where, options in records:
             device = self._build(where, options, buses)
             if device is not None:
                 members[device.bus].append(device)
@@ -92,18 +106,42 @@ class Checker:
             model = DRIVERS.get(str(item.get("driver")))
             bus = self._read(item, model) if model else None
             if bus is not None and bus.id not in {other.id for other in found.values()}:
-                found[where] = bus = resolved(bus, self._base)
+                bus = resolved(bus, self._base)
+                for key, what in bus.clashes(tuple(found.values())):
+                    self._report((*where, key), what)
+                found[where] = bus
                 if isinstance(bus, Endpoint):
                     self._check_endpoint(where, bus)
+                elif isinstance(bus, TlsFiles):
+                    self._check_tls(where, bus)
         return found
 
-    def _devices(self) -> Iterator[tuple[Where, DeviceOptions]]:
+    def _settled(self, buses: Mapping[Where, Bus], records: Sequence[Record]) -> dict[Where, Bus]:
+        """Return the buses with what their devices' profiles say of them filled in."""
+        settled = dict(buses)
+        for where, bus in buses.items():
+            members = [
+                (options.id, profile)
+                for place, options in records
+                if options.bus == bus.id
+                and (profile := self._profile((*place, "profile"), options.profile)) is not None
+            ]
+            try:
+                settled[where] = bus.settled(members)
+            except ConfigError as error:
+                for problem in error.problems:
+                    self._report(where, problem)
+            for key, what in bus.warnings():
+                self.warnings.append(self._document.problem((*where, key), what))
+        return settled
+
+    def _devices(self) -> Iterator[Record]:
         seen: dict[str, Where] = {}
         for where, item in self._items("devices"):
             self._check_unique(where, item, seen)
             options = self._read(item, DeviceOptions)
             if options is not None:
-                yield where, options
+                yield where, resolved(options, self._base)
 
     def _build(
         self, where: Where, options: DeviceOptions, buses: Mapping[Where, Bus]
@@ -117,9 +155,12 @@ class Checker:
             return None
         self._check_place(where, options, bus)
         self._check_installed(where, options, profile)
+        for key, what in bus.device_problems(options, profile):
+            self._report((*where, *filter(None, key.split("."))), what)
+        self._attempt((*where, "password_file"), lambda: with_secret(options))
         if len(self.problems) > before:
             return None
-        return build_device(options, profile, bus.cost())
+        return build_device(with_secret(options), profile, bus.cost())
 
     def _bus_of(
         self, where: Where, options: DeviceOptions, buses: Mapping[Where, Bus]
@@ -193,9 +234,12 @@ class Checker:
             self._attempt((*where, "password_file"), lambda: read_secret(password_file))
             if endpoint.user is None:
                 self._report(where, "user is missing; there is a password_file")
-        if endpoint.tls:
-            self._attempt(where, lambda: tls_context(endpoint))
-        elif endpoint.ca_file or endpoint.cert_file or endpoint.key_file:
+        self._check_tls(where, endpoint)
+
+    def _check_tls(self, where: Where, files: TlsFiles) -> None:
+        if files.tls:
+            self._attempt(where, lambda: tls_context(files))
+        elif files.ca_file or files.cert_file or files.key_file:
             self._report((*where, "tls"), "false, but there are certificates; say tls: true")
 
     def _check_buffer(self) -> None:

@@ -1,4 +1,4 @@
-"""gridwarden edge check | run | buffer."""
+"""gridwarden edge check | run | buffer | read | scan | probe | watch."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ import typer
 
 from contract.clock import iso_utc
 from edge import app as agent
+from edge.cabinet.commands import read, scan, watch
+from edge.cabinet.probe_command import probe
 from edge.config import EdgeConfig, load
 from edge.ports import Held
 from edge.store import read_figures
@@ -48,6 +50,8 @@ def check(config: Config) -> None:
     for plan in checked.buses:
         busy = "" if plan.utilisation is None else f", busy {plan.utilisation:.1%} of the time"
         typer.echo(f"bus {plan.bus.id}: {plan.bus.driver}, {len(plan.devices)} devices{busy}")
+    for warning in checked.warnings:
+        typer.echo(f"warning: {warning}", err=True)
     typer.echo(f"{config}: good, {len(checked.devices)} devices")
 
 
@@ -65,6 +69,7 @@ def run(
     threads = ThreadPoolExecutor(thread_name_prefix="resolver")
     loop = asyncio.new_event_loop()
     loop.set_default_executor(threads)
+    loop.set_exception_handler(_tell_loop_error)
     loop.run_until_complete(agent.run(checked, drain_s))
     loop.close()
     threads.shutdown(wait=False, cancel_futures=True)
@@ -83,6 +88,10 @@ def buffer(
         typer.echo(_words(held, checked.buffer.path))
         return
     typer.echo(json.dumps(msgspec.to_builtins(held)))
+
+
+for command in (read, scan, probe, watch):
+    app.command()(command)
 
 
 def _figures(config: EdgeConfig) -> Held:
@@ -111,6 +120,15 @@ def _set_up_log(level: Level) -> None:
     )
     # The drivers tell what happens on a line, once; pymodbus would for every packet.
     logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
+
+
+def _tell_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+    """A socket that closes while aiomqtt registers it is no bug of ours, and not worth a page."""
+    error = context.get("exception")
+    if isinstance(error, OSError):
+        logging.getLogger(__name__).debug("%s: %s", context.get("message"), error)
+    else:
+        loop.default_exception_handler(context)
 
 
 def _leave_hanging_threads() -> None:

@@ -49,7 +49,10 @@ class EdgeFile(Section):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeConfig:
-    """A checked configuration. version: changes whenever the file does."""
+    """A checked configuration. version: changes whenever the file does.
+
+    warnings: what is not as the file has it, on this machine and just now.
+    """
 
     path: Path
     version: str
@@ -59,6 +62,7 @@ class EdgeConfig:
     uplink: UplinkOptions
     polling: PollingOptions
     buses: tuple[BusPlan, ...]
+    warnings: tuple[str, ...] = ()
 
     @property
     def devices(self) -> tuple[Device, ...]:
@@ -93,6 +97,7 @@ def load(path: Path) -> EdgeConfig:
         uplink=file.uplink,
         polling=file.polling,
         buses=plans,
+        warnings=tuple(checker.warnings),
     )
 
 

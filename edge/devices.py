@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from contract.messages import DeviceBirth
 from contract.quantities import Kind
@@ -37,7 +37,10 @@ class Poll:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """One device. poll and decoder: of those polled over Modbus only. address: in small letters."""
+    """One device. poll and decoder: of those polled over Modbus only. address: in small letters.
+
+    units: measurement -> unit that this one sends, where not the profile's. password: HJ 212's PW.
+    """
 
     id: str
     kind: Kind
@@ -51,6 +54,8 @@ class Device:
     poll: Poll | None
     decoder: RegisterDecoder | None
     birth: DeviceBirth
+    units: Mapping[str, str] = field(default_factory=dict)
+    password: str = field(default="", repr=False)
 
     @property
     def urgent(self) -> bool:
@@ -79,6 +84,8 @@ def build_device(options: DeviceOptions, profile: Profile, cost: LineCost | None
         poll=poll,
         decoder=decoder,
         birth=_birth(options, profile, period_s),
+        units=options.units,
+        password=options.password or "",
     )
 
 

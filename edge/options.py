@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from contract.messages import Place
 
@@ -14,23 +14,45 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
+def _as_text(value: object) -> object:
+    """5 is a number to YAML."""
+    return str(value) if isinstance(value, int) else value
+
+
 class Section(BaseModel):
     """Knows all its keys, and never changes."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Endpoint(Section):
+class Listen(Section):
+    """Where others dial in. 0.0.0.0 is every IPv4 address of this machine."""
+
+    host: Annotated[str, Field(min_length=1)] = "0.0.0.0"  # noqa: S104  they come from outside
+    port: Port
+
+
+class TlsFiles(Section):
+    """Who is believed, and how to prove who we are. ca_file: by default the system's authorities.
+
+    cert_file, key_file: our own certificate, for peers that ask for one.
+    """
+
+    tls: bool
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+
+class Endpoint(TlsFiles):
     """An MQTT broker and how to prove who we are. TLS, verified, unless `tls: false`."""
 
     host: Annotated[str, Field(min_length=1)]
     port: Port = 8883
+    version: Annotated[Literal["3.1.1", "5"], BeforeValidator(_as_text)] = "3.1.1"
     user: str | None = None
     password_file: Path | None = None
     tls: bool = True
-    ca_file: Path | None = None
-    cert_file: Path | None = None
-    key_file: Path | None = None
 
 
 class BufferOptions(Section):
@@ -73,7 +95,10 @@ class PlaceOptions(Section):
 
 
 class DeviceOptions(Section):
-    """One device: its profile says how to read it, its bus and unit id or address where it is."""
+    """One device: its profile says how to read it, its bus and unit id or address where it is.
+
+    password, password_file, units: of HJ 212 stations; units where they are not the profile's.
+    """
 
     id: Id
     profile: str
@@ -81,6 +106,9 @@ class DeviceOptions(Section):
     unit_id: Annotated[int, Field(ge=1, le=247)] | None = None
     address: Annotated[str, Field(min_length=1, max_length=128)] | None = None
     period_s: Annotated[float, Field(gt=0, le=86_400)] | None = None
+    password: Annotated[str, Field(min_length=1)] | None = Field(default=None, repr=False)
+    password_file: Path | None = None
+    units: dict[str, str] = {}
     installed: dict[str, float] = {}
     name: str = ""
     asset: str = ""
@@ -88,10 +116,11 @@ class DeviceOptions(Section):
     place: PlaceOptions | None = None
     tags: dict[str, str] = {}
 
-    @field_validator("address", mode="before")
+    @field_validator("address", "password", mode="before")
     @classmethod
-    def _quoted(cls, value: object) -> object:
+    def _quoted(cls, value: object, info: ValidationInfo) -> object:
         """24e1247131234567 is a number to YAML, and 0012 loses its zeros."""
         if isinstance(value, int | float):
-            raise ValueError("reads as a number; put it in quotes, as address: '…'")  # noqa: TRY004
+            what = f"reads as a number; put it in quotes, as {info.field_name}: '…'"
+            raise ValueError(what)  # noqa: TRY004  pydantic wants it
         return value

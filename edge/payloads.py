@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
 
 from device_profiles.core.payload import PayloadDecoder, compile_payload_decoder, parse
 from device_profiles.core.values import Value
@@ -11,13 +12,15 @@ from edge.core.normalise import observed
 from edge.devices import Device
 from edge.ports import Message
 
+REMEMBERED = 10_000  # messages with a time of their own, of all devices
+
 
 class PayloadReader:
     """Knows the devices of all buses by their address."""
 
     def __init__(self, devices: Iterable[Device]) -> None:
         self._buses: dict[str, list[_Model]] = defaultdict(list)
-        self._last: dict[str, bytes] = {}
+        self._seen: OrderedDict[tuple[str, int, bytes], None] = OrderedDict()
         groups: dict[tuple[str, str], list[Device]] = defaultdict(list)
         for device in devices:
             if device.profile.mqtt is not None:
@@ -37,11 +40,21 @@ class PayloadReader:
             device = model.devices.get(said.device_address) if said else None
             if said is None or device is None:
                 continue
-            if said.observed_ms is not None and self._last.get(device.id) == message.payload:
+            if said.observed_ms is not None and self._is_repeat(
+                (device.id, said.observed_ms, sha256(message.payload).digest())
+            ):
                 return device, said.observed_ms, ()  # QoS 1 delivers at least once
-            self._last[device.id] = message.payload
             return device, observed(said.observed_ms, message.arrived_ms), said.values
         return None
+
+    def _is_repeat(self, told: tuple[str, int, bytes]) -> bool:
+        """Whether this has come before, as far back as is remembered."""
+        if told in self._seen:
+            return True
+        self._seen[told] = None
+        if len(self._seen) > REMEMBERED:
+            self._seen.popitem(last=False)
+        return False
 
 
 class _Model:

@@ -11,14 +11,13 @@ from contract.errors import DecodeError
 from contract.quality import Quality
 from contract.readings import Reading
 from device_profiles.core.values import Value
-from edge.buffer import Buffer
 from edge.core.normalise import normalise
 from edge.core.validate import validate
 from edge.devices import Device
 from edge.health import Health
 from edge.payloads import PayloadReader
-from edge.ports import Answers, Frame, Message, Silence
-from edge.quarantine import Quarantine
+from edge.ports import Answers, Frame, Message, Report, Said, SetAside, Shelf, Silence, Sink
+from edge.reports import ReportReader, as_message
 
 
 class Pipeline:
@@ -28,12 +27,13 @@ class Pipeline:
         self,
         devices: Iterable[Device],
         *,
-        buffer: Buffer,
-        quarantine: Quarantine,
+        buffer: Sink,
+        quarantine: Shelf,
         health: Health,
     ) -> None:
         self._devices: Mapping[str, Device] = {device.id: device for device in devices}
         self._payloads = PayloadReader(self._devices.values())
+        self._reports = ReportReader(self._devices.values())
         self._buffer, self._quarantine, self._health = buffer, quarantine, health
 
     def read(self, frame: Frame) -> None:
@@ -58,6 +58,13 @@ class Pipeline:
                 return device, at_ms, [_no_answer(each) for each in device.measurements]
             case Message():
                 return self._decode_message(frame)
+            case Report():
+                return self._decode_report(frame)
+            case Said(device=name, observed_ms=observed_ms, values=said):
+                return self._devices[name], observed_ms, said
+            case SetAside(message=message, why=why):
+                self._quarantine.put(message, why)
+                return None
 
     def buffer(self, readings: Sequence[Reading], device: Device) -> None:
         """Hand readings to the buffer, from where the uplink publishes them."""
@@ -75,6 +82,13 @@ class Pipeline:
             return None
         self._health.answered(said[0].id, message.arrived_ms)
         return said
+
+    def _decode_report(self, report: Report) -> tuple[Device, int, Sequence[Value]] | None:
+        try:
+            return self._reports.read(report)
+        except DecodeError as error:
+            self._quarantine.put(as_message(report), str(error))
+            return None
 
 
 def _no_answer(measurement: str) -> Value:

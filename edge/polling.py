@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from contract.errors import TransportError
+from edge.cancelling import check_cancelled
 from edge.core.modbus import Refused
 from edge.core.schedule import Schedule
 from edge.devices import Device, Poll
@@ -17,7 +19,11 @@ log = logging.getLogger(__name__)
 
 
 class PolledBus:
-    """A Source over a Line. One task, one exchange at a time, no task per poll."""
+    """A Source over a Line. One task, one exchange at a time, no task per poll.
+
+    line: may be wrapped before it is used, to see what passes. wake: set when it is worth while to
+    probe those who failed, at once.
+    """
 
     def __init__(
         self,
@@ -27,8 +33,11 @@ class PolledBus:
         *,
         timeout_s: float,
         around: Surroundings,
+        wake: asyncio.Event | None = None,
     ) -> None:
-        self._name, self._line, self._timeout_s = name, line, timeout_s
+        self._name, self._timeout_s = name, timeout_s
+        self._wake = wake
+        self.line = line
         self._clock, self._health = around.clock, around.health
         self._polls: Mapping[str, Poll] = {d.id: d.poll for d in devices if d.poll is not None}
         self._periods_s = {d.id: d.period_s for d in devices}
@@ -41,25 +50,33 @@ class PolledBus:
         schedule = Schedule(self._periods_s, self._clock.monotonic_s(), self._probing)
         try:
             while True:
+                check_cancelled()
                 device = schedule.take(self._clock.monotonic_s())
                 if device is None:
                     await self._rest(schedule)
                     continue
                 down = self._name in self._health.problems
-                answered = await self._poll(device, deliver)
+                answered = await self.poll(device, deliver)
                 now_s = self._clock.monotonic_s()
                 schedule.finished(device, now_s, answered=answered)
                 if down and self._name not in self._health.problems:
                     schedule.hurry(now_s)
         finally:
-            self._line.close()
+            self.line.close()
 
     async def _rest(self, schedule: Schedule) -> None:
         due_s = schedule.next_due_s()
         pause_s = 60.0 if due_s is None else due_s - self._clock.monotonic_s()
-        await asyncio.sleep(max(0.0, pause_s))
+        if self._wake is None or pause_s <= 0:
+            await asyncio.sleep(max(0.0, pause_s))
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause_s):
+                await self._wake.wait()
+            self._wake.clear()
+            schedule.hurry(self._clock.monotonic_s())
 
-    async def _poll(self, device: str, deliver: Deliver) -> bool:
+    async def poll(self, device: str, deliver: Deliver) -> bool:
         """Poll one device once; return whether it answered all that it was asked."""
         poll = self._polls[device]
         answers: list[bytes | None] = []
@@ -72,7 +89,7 @@ class PolledBus:
                 if answers and poll.pause_s:
                     await asyncio.sleep(poll.pause_s)
                 try:
-                    answers.append(await self._line.ask(request, self._timeout(poll)))
+                    answers.append(await self.line.ask(request, self._timeout(poll)))
                     received_ms = self._clock.now_ms()
                 except Refused as refusal:
                     self._tell_refusal(device, refusal)
@@ -80,7 +97,7 @@ class PolledBus:
         except TransportError as error:
             problem = error
         if poll.close_after:
-            self._line.close()
+            self.line.close()
         if any(answer is not None for answer in answers):
             missing = len(poll.requests) - len(answers)
             observed_ms = (sent_ms + received_ms) // 2
@@ -94,7 +111,7 @@ class PolledBus:
     async def _connect(self, device: str, poll: Poll) -> None:
         """Have a connection on which the device has been started."""
         try:
-            fresh = await self._line.open()
+            fresh = await self.line.open()
         except TransportError as error:
             if self._health.set_problem(self._name, str(error)):
                 log.warning("%s is down: %s", self._name, error)
@@ -106,7 +123,7 @@ class PolledBus:
             await asyncio.sleep(poll.pause_after_connect_s)
         if device not in self._started:
             for request, rest_s in poll.start:
-                await self._line.ask(request, self._timeout(poll))
+                await self.line.ask(request, self._timeout(poll))
                 await asyncio.sleep(rest_s)
             self._started.add(device)
 

@@ -13,6 +13,8 @@ import msgspec
 
 from contract.intervals import IntervalSet
 from contract.readings import Reading
+from device_profiles.core import hj212
+from device_profiles.core.values import Value
 from edge.core.modbus import Request
 
 
@@ -45,7 +47,32 @@ class Silence(msgspec.Struct, frozen=True, gc=False):
     at_ms: int
 
 
-Frame: TypeAlias = Answers | Message | Silence
+class Report(msgspec.Struct, frozen=True):
+    """What an HJ 212 station reported, checked and joined. own_ms: its DataTime, UTC ms."""
+
+    bus: str
+    device: str
+    arrived_ms: int
+    own_ms: int
+    frame: hj212.Frame
+
+
+class Said(msgspec.Struct, frozen=True, gc=False):
+    """What a device said of itself that needs no decoding, and of when (UTC milliseconds)."""
+
+    device: str
+    observed_ms: int
+    values: tuple[Value, ...]
+
+
+class SetAside(msgspec.Struct, frozen=True):
+    """A message that its driver does not believe, and why."""
+
+    message: Message
+    why: str
+
+
+Frame: TypeAlias = Answers | Message | Silence | Report | Said | SetAside
 Deliver: TypeAlias = Callable[[Frame], None]
 
 
@@ -58,6 +85,22 @@ class Source(Protocol):
         Never raises for what a line or a device does: it reconnects with backoff and tells the
         health figures. On cancellation it closes its connection before it returns.
         """
+        ...
+
+
+class Sink(Protocol):
+    """Where readings go: in the agent, the buffer."""
+
+    def put(self, readings: Sequence[Reading], *, urgent: bool) -> None:
+        """Take readings; those of gas and covers are urgent."""
+        ...
+
+
+class Shelf(Protocol):
+    """Where messages go that cannot be understood: in the agent, the quarantine."""
+
+    def put(self, message: Message, why: str) -> None:
+        """Set a message aside."""
         ...
 
 

@@ -17,6 +17,7 @@ from contract.messages import Ack, Birth, State, decode, encode
 from contract.topics import gateway_topic
 from edge.broker import connect
 from edge.buffer import Buffer
+from edge.cancelling import check_cancelled
 from edge.core.schedule import Backoff
 from edge.health import Health
 from edge.options import Endpoint, UplinkOptions
@@ -138,6 +139,7 @@ class Uplink:
 
     async def _report(self, client: aiomqtt.Client) -> None:
         while True:
+            check_cancelled()
             await client.publish(self._topic("state"), self._state(online=True), qos=1, retain=True)
             await asyncio.sleep(self._options.state_every_s)
 

@@ -11,12 +11,16 @@ import typer
 from contract.clock import SystemClock
 from contract.errors import ConfigError
 from device_profiles.loader import load_profile
+from simulators.devices import Sensor, Timeline
+from simulators.hj212_frames import Identity
+from simulators.hj212_station import Habits, Hj212Station
 from simulators.ledger import Ledger
 from simulators.modbus_frames import Framing
 from simulators.mqtt_device import Broker, NetworkServer
 from simulators.running import publish_until, run_until_told
 from simulators.scenarios import DEMO, BusPart, DevicePart, Scenario, load_scenario
 from simulators.serial_lines import open_line
+from simulators.signals import Street
 from simulators.simulation import Simulation, Surroundings, read_ready, write_ready
 
 app = typer.Typer(
@@ -85,14 +89,25 @@ def device(
     mqtt_port: MqttPort = 1883,
     mqtt_user: MqttUser = "",
     mqtt_password_file: MqttPasswordFile = None,
+    centre: Annotated[
+        str, typer.Option(help="host:port that an HJ 212 station dials")
+    ] = "127.0.0.1:9212",
+    mn: Annotated[str, typer.Option(help="an HJ 212 station's MN")] = "010000A8900016F000169DC0",
+    password: Annotated[  # the standard's example, and what most stations ship with
+        str, typer.Option(help="an HJ 212 station's PW")
+    ] = "123456",  # noqa: S107
+    minutes: Annotated[
+        float, typer.Option(min=1, help="seconds between two minute reports (2051) of HJ 212")
+    ] = 60.0,
     period: Period = 10.0,
     seed: Seed = 0,
     ledger: LedgerFile = None,
 ) -> None:
-    """Serve one Modbus device of the catalogue, or publish one MQTT device."""
+    """Serve a Modbus device of the catalogue, publish an MQTT one, dial out as an HJ 212 one."""
     protocol = load_profile(profile).protocol
     if protocol == "hj212":
-        raise ConfigError(f"{profile}: HJ 212 devices are not simulated yet; Modbus and MQTT are")
+        _dial_out(profile, centre, mn, password, period, minutes, seed, ledger)
+        return
     modbus = protocol == "modbus"
     framing = Framing.RTU if serial else framing
     part = DevicePart(
@@ -123,6 +138,48 @@ def device(
                 typer.echo(f"{profile}: publishes as {address} at {broker}")
 
         await publish_until(stop, simulation, server, announce)
+
+    run_until_told(serve, simulation, book)
+
+
+def _dial_out(
+    name: str,
+    centre: str,
+    mn: str,
+    password: str,
+    period_s: float,
+    minutes_s: float,
+    seed: int,
+    ledger: Path | None,
+) -> None:
+    """Be an HJ 212 station until told to end."""
+    host, colon, port = centre.rpartition(":")
+    if not colon or not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ConfigError(f"--centre {centre}: expected host:port, e.g. 127.0.0.1:9212")
+    if period_s < 1:
+        raise ConfigError(f"--period {period_s}: HJ 212 tells whole seconds; 1 is the least")
+    profile = load_profile(name)
+    simulation, book = _simulation(Scenario(devices=()), ledger, seed, period_s)
+    station = Hj212Station(
+        Sensor(profile=profile, street=Street(device="simulated", seed=seed)),
+        who=Identity(
+            mn=mn, password=password, system=profile.hj212.system if profile.hj212 else ""
+        ),
+        host=host,
+        port=int(port),
+        habits=Habits(real_time_s=period_s, minutes_s=minutes_s),
+        clock=SystemClock(),
+        timeline=Timeline(),
+        ledger=book,
+        say=typer.echo,
+    )
+
+    async def serve(stop: asyncio.Event) -> None:
+        typer.echo(f"{name}: dials {centre} as {mn}")
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(station.run(), name="station")
+            await stop.wait()
+            running.cancel()
 
     run_until_told(serve, simulation, book)
 

@@ -59,10 +59,18 @@ def crc(segment: bytes) -> int:
     """
     register = 0xFFFF
     for byte in segment:
-        register = (register >> 8) ^ byte
-        for _ in range(8):
-            register = (register >> 1) ^ 0xA001 if register & 1 else register >> 1
+        register = _CRC_TABLE[(register >> 8) ^ byte]
     return register
+
+
+def _crc_entry(register: int) -> int:
+    for _ in range(8):
+        register = (register >> 1) ^ 0xA001 if register & 1 else register >> 1
+    return register
+
+
+# Eight bits of state are left after each byte: the standard's inner loop has 256 outcomes.
+_CRC_TABLE = tuple(_crc_entry(register) for register in range(256))
 
 
 def parse_frame(data: bytes) -> Frame:

@@ -1,4 +1,4 @@
-"""Modbus as bytes: build a request's ADU, and believe an answer only when it is exactly it.
+"""Modbus as bytes: requests and their framing. What comes back is judged in answers.py.
 
 Source: MODBUS Application Protocol v1.1b3 §6.1-6.6, §6.12, §7; MODBUS over Serial Line v1.02 §2.5.1
 (RTU framing, CRC); MODBUS Messaging on TCP/IP v1.0b §3.1 (MBAP header).
@@ -41,6 +41,8 @@ EXCEPTIONS = {
 MBAP_SIZE = 6  # up to the unit id
 CRC_SIZE = 2
 EXCEPTION_SIZE = 3  # unit id, function, code
+REFUSAL = 0x80  # set in the function code of an exception
+CRC_START = 0xFFFF
 
 
 class Framing(Enum):
@@ -117,66 +119,9 @@ def build_adu(request: Request, framing: Framing, transaction_id: int = 0) -> by
     return body + crc16(body).to_bytes(CRC_SIZE, "little")
 
 
-def read_answer(
-    request: Request, framing: Framing, received: bytes, transaction_id: int = 0
-) -> bytes | None:
-    """Check all bytes received since the request was sent, and take the data out.
-
-    Args:    transaction_id: the request's, with TCP framing. received: everything since, in order.
-    Returns: request.data_size bytes, wire order; None while the answer is not complete.
-    Raises:  Refused if it is exactly a Modbus exception to this request.
-             Disturbed if it is anything else: another unit, function, transaction, byte count or
-             echo, a wrong CRC, or one byte too many.
-    """
-    start, trailer = (MBAP_SIZE, 0) if framing is Framing.TCP else (0, CRC_SIZE)
-    if len(received) < start + EXCEPTION_SIZE:
-        return None
-    if received.startswith(request.head, start):
-        size = request.size
-    elif received[start : start + 2] == bytes([request.unit_id, request.function | 0x80]):
-        size = EXCEPTION_SIZE
-    elif len(received) < start + len(request.head) and request.head.startswith(received[start:]):
-        return None
-    else:
-        raise Disturbed(_difference(request, received[start:]))
-    if framing is Framing.TCP:
-        _check_mbap(received, size, transaction_id)
-    end = start + size
-    if len(received) < end + trailer:
-        return None
-    if len(received) > end + trailer:
-        raise Disturbed(f"{len(received) - end - trailer} bytes after the answer")
-    if trailer and crc16(received[:end]) != int.from_bytes(received[end:], "little"):
-        raise Disturbed("wrong CRC")
-    if size == EXCEPTION_SIZE and received[start + 1] & 0x80:
-        raise Refused(received[start + 2])
-    return received[start + len(request.head) : end]
-
-
-def _check_mbap(received: bytes, size: int, transaction_id: int) -> None:
-    transaction, protocol, length = struct.unpack_from(">HHH", received)
-    if transaction != transaction_id:
-        raise Disturbed(f"answer to transaction {transaction}, asked was {transaction_id}")
-    if protocol != 0:
-        raise Disturbed(f"protocol id {protocol} is not Modbus")
-    if length != size:
-        raise Disturbed(f"length field {length}, expected {size}")
-
-
-def _difference(request: Request, body: bytes) -> str:
-    """Say in what an answer (without framing) differs from the expected one."""
-    if body[0] != request.unit_id:
-        return f"answer of unit {body[0]}, asked was {request.unit_id}"
-    if body[1] != request.function:
-        return f"answer to function {body[1]}, asked was {request.function}"
-    if request.function in WRITES:
-        return "the echo of the write differs from it"
-    return f"{body[2]} bytes of data, expected {request.data_size}"
-
-
 def crc16(frame: bytes) -> int:
     """Return Modbus' CRC-16: polynomial 0xA001 reflected, start 0xFFFF; sent low byte first."""
-    crc = 0xFFFF
+    crc = CRC_START
     for byte in frame:
         crc = (crc >> 8) ^ _CRC_TABLE[(crc ^ byte) & 0xFF]
     return crc

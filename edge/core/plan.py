@@ -15,6 +15,7 @@ from edge.core.modbus import BITS
 
 BITS_PER_CHARACTER = 11  # MODBUS over Serial Line v1.02 §2.5.1: start, 8 data, parity or stop, stop
 SILENT_CHARACTERS = 3.5  # ibid.: between two frames
+LEAST_SILENCE_S = 0.00175  # ibid.: fixed above 19200 baud
 READ_REQUEST_BYTES = 8  # unit, function, address, count, CRC
 READ_ANSWER_BYTES = 5  # unit, function, byte count, CRC; and the data
 # What a device thinks before it answers; makers say 5 to 50 ms, hardly any says it at all.
@@ -45,15 +46,26 @@ class LineCost:
 TCP_COST = LineCost(request_s=TCP_ROUND_TRIP_S, register_s=TCP_REGISTER_S)
 
 
-def serial_cost(baud: int, turnaround_s: float = TURNAROUND_S) -> LineCost:
+def transfer_s(size: int, baud: int) -> float:
+    """Return how long bytes take on a serial line."""
+    return size * BITS_PER_CHARACTER / baud
+
+
+def silence_s(baud: int) -> float:
+    """Return how long a serial line must be silent between two frames."""
+    return max(SILENT_CHARACTERS * BITS_PER_CHARACTER / baud, LEAST_SILENCE_S)
+
+
+def serial_cost(baud: int, turnaround_s: float = TURNAROUND_S, pause_s: float = 0.0) -> LineCost:
     """Return what reads cost on a serial line.
 
     Args:    baud: bits a second. turnaround_s: from a request's end to the answer's beginning.
+             pause_s: silence between an answer and the next request, if more than must be.
     Returns: a cost with request_s counting both frames' overhead and the silence around them.
     """
-    character_s = BITS_PER_CHARACTER / baud
-    overhead = READ_REQUEST_BYTES + READ_ANSWER_BYTES + 2 * SILENT_CHARACTERS
-    return LineCost(request_s=overhead * character_s + turnaround_s, register_s=2 * character_s)
+    overhead_s = transfer_s(READ_REQUEST_BYTES + READ_ANSWER_BYTES, baud)
+    silent_s = silence_s(baud) + max(silence_s(baud), pause_s)
+    return LineCost(request_s=overhead_s + silent_s + turnaround_s, register_s=transfer_s(2, baud))
 
 
 def plan_blocks(modbus: Modbus, cost: LineCost) -> tuple[Block, ...]:

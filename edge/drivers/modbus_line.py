@@ -1,52 +1,85 @@
 """A Modbus line over TCP, by pymodbus' client. Shared by the drivers of both framings.
 
-pymodbus opens sockets, frames requests and keeps them apart. What comes back it never gets to see:
-its trace hook hands every byte to core.modbus, which believes nothing but the exact answer.
+pymodbus frames requests and keeps them apart. What comes back it never gets to see: its trace hook
+hands every byte to core.answers, which believes nothing but the exact answer.
 (pymodbus 3.16.1 takes answers with transaction id 0, and with fewer registers than asked for.)
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
 
 from pymodbus import FramerType
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusException
 from pymodbus.pdu import ModbusPDU
 
-from contract.errors import Disconnected, Timeout, TransportError
-from edge.core.modbus import Disturbed, Framing, Refused, Request, read_answer
+from contract.errors import Disconnected, Timeout
+from edge.core.answers import ECHOED, MOST_NOISE, Clutter, echoed, read_answer
+from edge.core.modbus import Disturbed, Framing, Refused, Request
+from edge.core.plan import transfer_s
 
 FRAMERS = {Framing.TCP: FramerType.SOCKET, Framing.RTU: FramerType.RTU}
 # pymodbus' own time-out only backs ours up.
 BACKSTOP_S = 3_600.0
+# Small devices compute for seconds over a TLS handshake.
+TLS_HANDSHAKE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """How a TLS connection is verified. server_name: what the certificate must be for."""
+
+    context: ssl.SSLContext
+    server_name: str
 
 
 class ModbusTcpLine:
-    """A Line; see edge.ports. A connection that disappointed once is not used again."""
+    """A Line; see edge.ports. A connection that disappointed once is not used again.
+
+    settle_s: with RTU framing, how long to listen for a late answer after reconnecting.
+    baud: of the serial line behind a serial server, whose bytes take their time.
+    """
 
     def __init__(
-        self, host: str, port: int, framing: Framing, *, timeout_s: float, settle_s: float = 0.0
+        self,
+        host: str,
+        port: int,
+        framing: Framing,
+        *,
+        timeout_s: float,
+        settle_s: float = 0.0,
+        baud: int | None = None,
+        tls: Tls | None = None,
     ) -> None:
         self._host, self._port, self._framing = host, port, framing
-        self._timeout_s, self._settle_s = timeout_s, settle_s
+        self._connect_s = max(timeout_s, TLS_HANDSHAKE_S) if tls else timeout_s
+        self._settle_s, self._baud, self._tls = settle_s, baud, tls
         self._connection: _Connection | None = None
-        self._late_answer = False
+        self._late_answer = self._echoes = False
 
     async def open(self) -> bool:
         """Connect, unless connected and undisturbed."""
         if self._connection is not None and self._connection.sound:
             return False
         self.close()
-        connection = _Connection(self._host, self._port, self._framing)
+        connection = _Connection(self._host, self._port, self._framing, self._tls)
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self._connect_s):
                 connected = await connection.client.connect()
         except TimeoutError:
-            raise Timeout(f"no connection to {self._where} in {self._timeout_s} s") from None
+            connection.client.close()
+            raise Timeout(f"no connection to {self._where} in {self._connect_s} s") from None
         if not connected:
-            raise Disconnected(f"no connection to {self._where}")
+            raise Disconnected(f"no connection to {self._where}: {connection.why_not}")
         self._connection = connection
+        connection.echoes = self._echoes
         if self._late_answer:
             await self._settle(connection)
         return True
@@ -58,7 +91,7 @@ class ModbusTcpLine:
             raise Disconnected(f"{self._where} is not connected")
         answered = False
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(timeout_s + self._wire_s(request)):
                 answer = await connection.exchange(request)
             answered = True
         except TimeoutError:
@@ -71,6 +104,7 @@ class ModbusTcpLine:
         except ModbusException as error:
             raise Disconnected(str(error)) from error
         finally:
+            self._echoes = connection.echoes
             if not answered:
                 self.close()
         return answer
@@ -89,6 +123,11 @@ class ModbusTcpLine:
             raise Disturbed(f"a late answer came from {self._where}")
         self._late_answer = False
 
+    def _wire_s(self, request: Request) -> float:
+        if self._baud is None:
+            return 0.0
+        return transfer_s(len(request.pdu) + request.size + 2 * MOST_NOISE, self._baud)
+
     @property
     def _where(self) -> str:
         return f"{self._host}:{self._port}"
@@ -97,14 +136,17 @@ class ModbusTcpLine:
 class _Connection:
     """One TCP connection, and the exchange that is under way on it."""
 
-    def __init__(self, host: str, port: int, framing: Framing) -> None:
-        self._framing = framing
+    def __init__(self, host: str, port: int, framing: Framing, tls: Tls | None) -> None:
+        self._host, self._port, self._framing, self._tls = host, port, framing, tls
         self._request: Request | None = None
         self._pdu = _Pdu(b"\0")
         self._transaction_id = 0
         self._received = b""
         self._answer = b""
         self._unasked = False
+        self._wrote = False  # the latest answer was to a write, and the same again
+        self.echoes = False
+        self.why_not = ""
         self.client = AsyncModbusTcpClient(
             host,
             port=port,
@@ -115,6 +157,8 @@ class _Connection:
             trace_packet=self._trace,
             trace_connect=self._connection_changed,
         )
+        # pymodbus' own way tells only that it failed, and cannot verify another name than the host.
+        self.client.ctx.call_create = self._create
 
     @property
     def sound(self) -> bool:
@@ -128,21 +172,37 @@ class _Connection:
         await self.client.execute(False, self._pdu)
         if self._unasked:
             raise Disturbed("bytes after the answer")
+        self._wrote = self._framing is Framing.RTU and request.function in ECHOED
+        if self._framing is Framing.RTU and not self._wrote:
+            self.echoes = echoed(request, self._received)
         return self._answer
+
+    async def _create(self) -> tuple[asyncio.Transport, asyncio.Protocol]:
+        try:
+            return await asyncio.get_running_loop().create_connection(
+                cast("Callable[[], asyncio.Protocol]", self.client.ctx.handle_new_connection),
+                self._host,
+                self._port,
+                ssl=self._tls.context if self._tls else None,
+                server_hostname=self._tls.server_name if self._tls else None,
+            )
+        except OSError as error:
+            self.why_not = _say(error)
+            raise
 
     def _trace(self, sending: bool, data: bytes) -> bytes:
         """See every packet; pymodbus gets none of what comes, so `data` is all of it."""
         if sending:
             self._transaction_id = int.from_bytes(data[:2], "big")
             return data
-        if self._request is None or not data.startswith(self._received):
-            self._unasked = True
-            self._end(Disturbed("bytes that nobody asked for"))
+        if self._request is None:
+            self._note_unasked(data)
             return b""
         self._received = data
+        clutter = Clutter(echoes=self.echoes)
         try:
-            answer = read_answer(self._request, self._framing, data, self._transaction_id)
-        except TransportError as error:
+            answer = read_answer(self._request, self._framing, data, self._transaction_id, clutter)
+        except Exception as error:  # also a bug: it is for whoever asks, not for asyncio's log
             self._end(error)
         else:
             if answer is not None:
@@ -150,11 +210,20 @@ class _Connection:
                 self._end(None)
         return b""
 
+    def _note_unasked(self, data: bytes) -> None:
+        """Bytes that nobody asked for spoil the connection; a stray one on an RTU line does not."""
+        if self._wrote and (2 * self._received).startswith(data):
+            self.echoes = True  # what was taken for the answer was the line's echo
+            return
+        seen = len(self._received) if data.startswith(self._received) else 0
+        may_be_noise = self._framing is Framing.RTU and len(data) - seen <= MOST_NOISE
+        self._unasked = self._unasked or not may_be_noise
+
     def _connection_changed(self, connected: bool) -> None:
         if not connected:
             self._end(Disconnected("the peer closed the connection"))
 
-    def _end(self, error: TransportError | None) -> None:
+    def _end(self, error: Exception | None) -> None:
         """Let pymodbus' waiting execute() return or raise; our own request meets its checks."""
         if self._request is None:
             return
@@ -183,3 +252,17 @@ class _Pdu(ModbusPDU):
     def decode(self, data: bytes) -> None:
         """Never called: answers do not pass through pymodbus."""
         raise NotImplementedError
+
+
+def _say(error: OSError) -> str:
+    """Say why a connection cannot be had, and with TLS what to do about it."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return (
+            f"its certificate is not accepted: {error.verify_message}; ca_file names the authority"
+            " that signed it, server_name the name in it"
+        )
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {error.reason or error}; is this a TLS port, and are the certificates right?"
+    if isinstance(error, socket.gaierror) or not error.errno:
+        return error.strerror or str(error)
+    return os.strerror(error.errno)

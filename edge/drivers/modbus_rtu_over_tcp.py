@@ -3,37 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from edge.core.modbus import Framing
-from edge.core.plan import LineCost, serial_cost
 from edge.devices import Device
-from edge.drivers.bus import Bus, Surroundings
+from edge.drivers.bus import Surroundings
 from edge.drivers.modbus_line import ModbusTcpLine
+from edge.drivers.serial_side import USUAL_BAUD, SerialSideBus
 from edge.options import Port
 from edge.polling import PolledBus
 from edge.ports import Source
 
 
-class ModbusRtuOverTcpBus(Bus):
-    """A serial bus behind a transparent serial server. baud: of the serial side, for the budget.
+class ModbusRtuOverTcpBus(SerialSideBus):
+    """A serial bus behind a transparent serial server. baud: of the serial side.
 
     settle_s: how long to listen for a late answer after reconnecting because of a time-out.
     """
 
     driver: Literal["modbus_rtu_over_tcp"]
-    protocol: ClassVar[Literal["modbus"]] = "modbus"
     host: Annotated[str, Field(min_length=1)]
     port: Port
     timeout_s: Annotated[float, Field(gt=0, le=60)] = 1.0
-    baud: Annotated[int, Field(ge=300, le=1_000_000)] = 9600
     settle_s: Annotated[float, Field(ge=0, le=10)] = 0.1
-
-    def cost(self) -> LineCost:
-        """Return what a request costs on the serial side."""
-        return serial_cost(self.baud)
 
     def open(self, devices: Sequence[Device], around: Surroundings) -> Source:
         """Build the bus; connects only when it runs."""
@@ -43,5 +37,6 @@ class ModbusRtuOverTcpBus(Bus):
             Framing.RTU,
             timeout_s=self.timeout_s,
             settle_s=self.settle_s,
+            baud=self.baud or USUAL_BAUD,
         )
         return PolledBus(f"bus {self.id}", line, devices, timeout_s=self.timeout_s, around=around)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Sequence
-from typing import ClassVar, Literal
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Literal, TypeAlias
 
 import aiomqtt
 
 from contract.errors import ConfigError, Disconnected
 from device_profiles.core.payload import compile_payload_decoder
-from edge.broker import connect
+from edge.broker import connect, is_refusal
+from edge.cancelling import check_cancelled
 from edge.devices import Device
 from edge.drivers.bus import Bus, Surroundings
 from edge.options import Endpoint
@@ -20,14 +21,20 @@ from edge.ports import Deliver, Message, Source
 
 log = logging.getLogger(__name__)
 
-REFUSED = 128  # MQTT 3.1.1 §3.9.3: SUBACK return code for failure
+Take: TypeAlias = Callable[[Message, Deliver], None]
 
 
-class MqttBus(Bus, Endpoint):
+class BrokerBus(Bus, Endpoint):
+    """A broker at which devices publish of themselves."""
+
+    protocol: ClassVar[Literal["mqtt"]] = "mqtt"
+    shared: ClassVar[bool] = True
+
+
+class MqttBus(BrokerBus):
     """A broker at which devices, or a LoRaWAN network server for them, publish JSON."""
 
     driver: Literal["mqtt"]
-    protocol: ClassVar[Literal["mqtt"]] = "mqtt"
 
     def open(self, devices: Sequence[Device], around: Surroundings) -> Source:
         """Build the bus; connects only when it runs."""
@@ -40,22 +47,37 @@ class MqttBus(Bus, Endpoint):
         return MqttSource(self, sorted(topics), around)
 
 
-class MqttSource:
-    """A Source over one subscription."""
+def hand_on(message: Message, deliver: Deliver) -> None:
+    """Deliver a message as it came."""
+    deliver(message)
 
-    def __init__(self, bus: MqttBus, topics: Sequence[str], around: Surroundings) -> None:
-        self._bus, self._topics, self._around = bus, topics, around
+
+class MqttSource:
+    """A Source over one subscription. take: does with each message what its driver does."""
+
+    def __init__(
+        self,
+        bus: BrokerBus,
+        topics: Sequence[str],
+        around: Surroundings,
+        take: Take = hand_on,
+    ) -> None:
+        self._bus, self._topics, self._around, self._take = bus, topics, around, take
         self._name = f"bus {bus.id}"
+        # The session is kept, so that the broker keeps what comes while we are away; a visitor
+        # has a name of its own, lest the broker throw the agent out.
+        self._clean = around.visiting
+        visitor = f"-visitor-{random.randrange(1 << 32):08x}" if self._clean else ""  # noqa: S311
+        self._client_id = f"{around.gateway}-{bus.id}{visitor}"
 
     async def run(self, deliver: Deliver) -> None:
         """Receive until cancelled; reconnect with backoff."""
         failures = 0
         while True:
             try:
-                # The session is kept, so that the broker keeps what comes while we are away.
-                client_id = f"{self._around.gateway}-{self._bus.id}"
-                async with connect(self._bus, client_id, clean=False) as client:
+                async with connect(self._bus, self._client_id, clean=self._clean) as client:
                     granted = await client.subscribe([(topic, 1) for topic in self._topics])
+                    check_cancelled()
                     self._tell_up(granted)
                     failures = 0
                     await self._receive(client, deliver)
@@ -67,18 +89,13 @@ class MqttSource:
 
     async def _receive(self, client: aiomqtt.Client, deliver: Deliver) -> None:
         async for message in client.messages:
-            deliver(
-                Message(
-                    self._bus.id,
-                    self._around.clock.now_ms(),
-                    message.topic.value,
-                    message.payload,
-                )
-            )
+            arrived_ms = self._around.clock.now_ms()
+            took = Message(self._bus.id, arrived_ms, message.topic.value, message.payload)
+            self._take(took, deliver)
 
     def _tell_up(self, granted: Sequence[object]) -> None:
         codes = zip(self._topics, granted, strict=False)
-        refused = [topic for topic, code in codes if isinstance(code, int) and code >= REFUSED]
+        refused = [topic for topic, code in codes if is_refusal(code)]
         if not refused:
             self._around.health.clear_problem(self._name)
             log.info("%s: subscribed to %s", self._name, ", ".join(self._topics))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 import struct
 import subprocess
@@ -28,6 +29,7 @@ from edge.buffer import Buffer
 from edge.core.schedule import Backoff
 from edge.devices import Device
 from edge.drivers.bus import Bus, Surroundings
+from edge.drivers.dial_in_port import DialInPorts
 from edge.health import DeviceHealth, Health
 from edge.options import Endpoint
 from edge.pipeline import Pipeline
@@ -87,6 +89,16 @@ class Mosquitto:
     def running(self) -> bool:
         """Whether it is up."""
         return self._process is not None
+
+    def freeze(self) -> None:
+        """SIGSTOP: connections stand, nothing answers."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """kill -9; what it held is gone."""
@@ -176,6 +188,7 @@ class ScriptedPeer:
             for writer in self._writers:
                 writer.transport.abort()
             await self._server.wait_closed()
+            await eventually(lambda: not self._writers)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -194,8 +207,8 @@ class ScriptedPeer:
         except (OSError, asyncio.IncompleteReadError):
             return
         finally:
-            self._writers.discard(writer)
             writer.close()
+            self._writers.discard(writer)
 
     def right_answer(self, request: bytes) -> bytes:
         """Answer a read of registers as a sound device would."""
@@ -216,7 +229,15 @@ def frame(body: bytes, transaction_id: bytes, *, rtu: bool) -> bytes:
 class Bench:
     """A bus under test: its source, the pipeline behind it, and the readings that come out."""
 
-    def __init__(self, bus: Bus, devices: Sequence[Device], folder: Path) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        devices: Sequence[Device],
+        folder: Path,
+        *,
+        probe_s: float = 0.05,
+        dial_in_ports: DialInPorts | None = None,
+    ) -> None:
         self.clock = SystemClock()
         self.health = Health(self.clock, {device.id: DeviceHealth() for device in devices})
         self.frames: list[Frame] = []
@@ -230,8 +251,9 @@ class Bench:
             gateway="cabinet-1",
             clock=self.clock,
             health=self.health,
-            probing=Backoff(first_s=0.05, most_s=0.2),
+            probing=Backoff(first_s=probe_s, most_s=max(0.2, probe_s)),
             reconnecting=Backoff(first_s=0.05, most_s=0.2),
+            dial_in_ports=dial_in_ports or DialInPorts(),
         )
         self.source: Source = bus.open(devices, self.around)
 
@@ -324,4 +346,5 @@ class Cloud:
         if self.acknowledging:
             gateway = parse(message.topic.value).gateway
             ack = encode(Ack.of(batch.epoch, have))
-            await client.publish(gateway_topic(gateway, "ack"), ack, qos=1)
+            # At QoS 1 aiomqtt would wait ten seconds for the PUBACK of a broker that is gone.
+            await client.publish(gateway_topic(gateway, "ack"), ack, qos=0)

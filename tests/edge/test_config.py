@@ -160,7 +160,8 @@ def test_the_version_follows_the_files_content(folder: Path) -> None:
             "    bus: bus-1",
             "    bus: lora",
             "11: devices[0].bus: profile noise/rs485-sound is for modbus, but bus lora is"
-            " mqtt; allowed drivers: modbus_tcp, modbus_rtu_over_tcp",
+            " mqtt; allowed drivers: modbus_tcp, modbus_rtu, modbus_rtu_over_tcp,"
+            " modbus_dial_in",
             id="wrong driver for the profile",
         ),
         pytest.param(

@@ -11,11 +11,15 @@ from device_profiles.loader import load_profile
 from edge.devices import Device, build_device
 from edge.drivers.bus import Bus
 from edge.options import DeviceOptions
+from tests.edge.drivers.fronts import Front
 from tests.edge.kit import Bench, PymodbusPeer, Reply, ScriptedPeer
 
 # Unit 1 a noise meter, unit 2 a gas transmitter of three decimals in kPa.
 UNITS: Mapping[int, Sequence[int]] = {1: [599], 2: [0, 0, 1, 3, 2100, 0, 10000]}
-TRUTH = {("noise-01", "noise_la"): 59.9, ("gas-01", "gas_pressure"): 2.1}
+TRUTH: Mapping[tuple[str, str], float] = {
+    ("noise-01", "noise_la"): 59.9,
+    ("gas-01", "gas_pressure"): 2.1,
+}
 
 
 def modbus_devices(bus: Bus, period_s: float = 0.05) -> list[Device]:
@@ -34,13 +38,17 @@ def modbus_devices(bus: Bus, period_s: float = 0.05) -> list[Device]:
 
 
 class ModbusWorld:
-    """A pymodbus server with two devices; raving, a scripted one on the same port."""
+    """A pymodbus server with two devices; raving, a scripted one in its place.
 
-    truth = TRUTH
+    front: what stands between the bus and either of them.
+    """
 
-    def __init__(self, framer: FramerType) -> None:
+    truth: Mapping[tuple[str, str], float] = TRUTH
+
+    def __init__(self, framer: FramerType, front: Front | None = None) -> None:
         self._rtu = framer is FramerType.RTU
         self._peer = PymodbusPeer(UNITS, framer)
+        self._front = front
         self._raving: ScriptedPeer | None = None
         self._number = 0
         self.port = 0
@@ -55,9 +63,13 @@ class ModbusWorld:
         self._peer.port = self.port
         await self._peer.start()
         self.port = self._peer.port
+        if self._front is not None:
+            await self._front.start(self.port)
 
     async def stop(self) -> None:
         """Be gone."""
+        if self._front is not None:
+            await self._front.stop()
         await self._peer.stop()
         if self._raving is not None:
             await self._raving.stop()
@@ -69,6 +81,8 @@ class ModbusWorld:
         self._raving = ScriptedPeer(lambda unit, at: UNITS[unit][at], self._wrong, rtu=self._rtu)
         self._raving.port = self.port
         await self._raving.start()
+        if self._front is not None:
+            await self._front.start(self.port)
 
     def _wrong(self, request: bytes, right: bytes) -> Reply:
         self._number += 1
@@ -77,10 +91,10 @@ class ModbusWorld:
             right + right,
             right[:-1],
             right[:unit] + bytes([right[unit] + 1]) + right[unit + 1 :],
-            b"\xff\x00" + right,
+            b"\xff\x00\xff\x00\xff" + right,
             bytes(reversed(right)),
             b"HTTP/1.1 400 Bad Request\r\n\r\n",
-            request + right,
+            request + request + right,
             None,
         ]
         return [(0.0, ways[self._number % len(ways)])]

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from pymodbus import FramerType
 
-from contract.errors import Timeout, TransportError
+from contract.errors import Timeout
 from edge.core.modbus import Disturbed, Framing, Request
 from edge.drivers.modbus_line import ModbusTcpLine
 from edge.drivers.modbus_rtu_over_tcp import ModbusRtuOverTcpBus
 from tests.edge.drivers.kit import ModbusWorld
 from tests.edge.kit import ScriptedPeer
 from tests.suites.drivers import DriverSuite
+from tests.suites.modbus_lines import LineSuite, LineWorld, line_world, read, word_of
 
 
 class TestModbusRtuOverTcp(DriverSuite):
@@ -35,8 +37,16 @@ class TestModbusRtuOverTcp(DriverSuite):
         await world.stop()
 
 
-def word_of(unit: int, address: int) -> int:
-    return 100 * unit + address
+class TestTheLine(LineSuite):
+    @pytest.fixture
+    async def world(self) -> AsyncIterator[LineWorld]:
+        def make(port: int) -> ModbusTcpLine:
+            return ModbusTcpLine(
+                "127.0.0.1", port, Framing.RTU, timeout_s=5, settle_s=0.02, baud=115_200
+            )
+
+        async with line_world(Framing.RTU, make) as world:
+            yield world
 
 
 @pytest.fixture
@@ -47,40 +57,22 @@ async def peer() -> AsyncIterator[ScriptedPeer]:
     await peer.stop()
 
 
-@pytest.fixture
-def line(peer: ScriptedPeer) -> ModbusTcpLine:
-    return ModbusTcpLine("127.0.0.1", peer.port, Framing.RTU, timeout_s=5, settle_s=0.02)
-
-
-def read(address: int) -> Request:
-    return Request(unit_id=1, function=3, address=address)
-
-
-async def test_an_answer_delayed_past_the_timeout_is_returned_by_no_later_read(
-    peer: ScriptedPeer, line: ModbusTcpLine
-) -> None:
-    """Every answer would fit every request: only reopening tells them apart."""
-    late = {0, 3, 4, 9}
-
-    def answer(request: bytes, right: bytes) -> list[tuple[float, bytes]]:
-        return [(0.15 if request[3] in late else 0.0, right)]
-
-    peer.answer = answer
-    for address in range(20):
+async def test_after_every_timeout_the_connection_is_a_new_one(peer: ScriptedPeer) -> None:
+    line = ModbusTcpLine("127.0.0.1", peer.port, Framing.RTU, timeout_s=5, settle_s=0.02)
+    for address in range(4):
+        peer.answer = lambda *_: []
         await line.open()
-        if address in late:
-            with pytest.raises(Timeout):
-                await line.ask(read(address), 0.1)
-        else:
-            assert await line.ask(read(address), 5) == (100 + address).to_bytes(2, "big")
-    assert peer.connections == 1 + len(late)
+        with pytest.raises(Timeout):
+            await line.ask(read(address), 0.05)
+        assert peer.connections == address + 1
     line.close()
 
 
 async def test_a_late_answer_handed_to_the_new_connection_is_not_believed(
-    peer: ScriptedPeer, line: ModbusTcpLine
+    peer: ScriptedPeer,
 ) -> None:
     """Transparent serial servers send what comes over the wire to whoever is connected."""
+    line = ModbusTcpLine("127.0.0.1", peer.port, Framing.RTU, timeout_s=5, settle_s=0.02)
     peer.answer = lambda *_: []
     await line.open()
     with pytest.raises(Timeout):
@@ -95,25 +87,28 @@ async def test_a_late_answer_handed_to_the_new_connection_is_not_believed(
     line.close()
 
 
-@pytest.mark.parametrize(
-    "spoil",
-    [
-        pytest.param(lambda q, r: r[:-1] + bytes([r[-1] ^ 1]), id="wrong CRC"),
-        pytest.param(lambda q, r: r[:4] + bytes([r[4] ^ 0x10]) + r[5:], id="a flipped bit"),
-        pytest.param(lambda q, r: r + r, id="two answers glued"),
-        pytest.param(lambda q, r: q + r, id="the echo of the request before"),
-        pytest.param(lambda q, r: b"\xff" + r, id="noise before"),
-        pytest.param(lambda q, r: b"\x02" + r[1:], id="another unit"),
-    ],
-)
-async def test_what_is_not_the_answer_is_refused(
-    peer: ScriptedPeer, line: ModbusTcpLine, spoil: Callable[[bytes, bytes], bytes]
+async def test_a_slow_serial_side_has_the_time_that_its_bytes_need(peer: ScriptedPeer) -> None:
+    """125 registers at 1,200 baud are 2.4 s on the wire: no time-out of 0.1 s must count them."""
+    line = ModbusTcpLine("127.0.0.1", peer.port, Framing.RTU, timeout_s=5, baud=1_200)
+    peer.answer = lambda _, right: [(0.5, right)]
+    await line.open()
+    whole = Request(unit_id=1, function=3, address=0, count=125)
+    assert len(await line.ask(whole, 0.1)) == 250
+    line.close()
+
+
+async def test_the_answer_to_a_write_after_its_echo_does_not_spoil_the_connection(
+    peer: ScriptedPeer,
 ) -> None:
-    peer.answer = lambda request, right: [(0, spoil(request, right))]
+    """Else a device whose start is a write would be started for ever."""
+    line = ModbusTcpLine("127.0.0.1", peer.port, Framing.RTU, timeout_s=5)
+    write = Request(unit_id=1, function=6, address=2, value=7)
+    peer.answer = lambda q, right: [(0, q), (0.05, q[:5]), (0.05, q[5:])]
     await line.open()
-    with pytest.raises(TransportError):
-        await line.ask(read(0), 0.2)
-    peer.answer = lambda _, right: [(0, right)]
-    await line.open()
-    assert await line.ask(read(9), 5) == bytes([0, 109])
+    assert await line.ask(write, 5) == b""
+    await asyncio.sleep(0.2)
+    assert not await line.open()
+    peer.answer = lambda q, right: [(0, q)]
+    with pytest.raises(Timeout):
+        await line.ask(write, 0.1)
     line.close()

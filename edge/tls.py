@@ -1,0 +1,25 @@
+"""TLS that verifies the peer, always; for brokers and for devices."""
+
+from __future__ import annotations
+
+import ssl
+
+from contract.errors import ConfigError
+from edge.options import TlsFiles
+
+
+def tls_context(files: TlsFiles) -> ssl.SSLContext:
+    """Return a context that verifies the peer's certificate and name.
+
+    Raises: ConfigError if a file is no certificate or key.
+    """
+    try:
+        context = ssl.create_default_context(cafile=files.ca_file)
+        if files.cert_file is not None:
+            context.load_cert_chain(files.cert_file, files.key_file)
+    except (OSError, ssl.SSLError) as error:
+        used = [f for f in (files.ca_file, files.cert_file, files.key_file) if f]
+        raise ConfigError(
+            f"{', '.join(map(str, used))}: cannot be used for TLS: {error}"
+        ) from error
+    return context

@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from device_profiles.core.values import Block
 from device_profiles.schema import Modbus, RegisterMeasurement, Requests
-from edge.core.plan import TCP_COST, plan_blocks, poll_time_s, serial_cost, utilisation
+from edge.core.plan import (
+    TCP_COST,
+    plan_blocks,
+    poll_time_s,
+    serial_cost,
+    silence_s,
+    transfer_s,
+    utilisation,
+)
 
 SERIAL = serial_cost(9600)
 
@@ -93,3 +101,10 @@ def test_slow_lines_read_over_larger_holes_only_as_far_as_it_pays() -> None:
 def test_utilisation_is_the_share_of_time() -> None:
     assert utilisation([(0.1, 1.0), (0.5, 10.0)]) == pytest.approx(0.15)
     assert utilisation([]) == 0
+
+
+def test_a_line_is_silent_for_three_and_a_half_characters_and_never_for_too_little() -> None:
+    """MODBUS over serial line v1.02 §2.5.1.1: t3.5, and 1.750 ms above 19200 baud."""
+    assert silence_s(9600) == pytest.approx(3.5 * transfer_s(1, 9600))
+    assert silence_s(115_200) == pytest.approx(0.00175)
+    assert transfer_s(8, 9600) == 2 * transfer_s(8, 19_200)

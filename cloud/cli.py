@@ -13,7 +13,7 @@ import msgspec
 import typer
 
 from cloud import app as build
-from cloud.config import load, read_secret
+from cloud.config import load
 from cloud.core.model import Role
 from cloud.figures import Figures, figures
 from cloud.state import ledger, registry
@@ -21,6 +21,7 @@ from cloud.state.database import two_processes_may_write
 from cloud.state.migrate import require_current
 from cloud.web.accounts import create_account
 from contract.clock import SystemClock
+from contract.secret_files import read_secret
 
 app = typer.Typer(no_args_is_help=True, help="Run intake and web, add accounts, count readings.")
 user = typer.Typer(no_args_is_help=True, help="Accounts of the API and the console.")

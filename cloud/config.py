@@ -134,17 +134,3 @@ def _files(config: CloudConfig) -> list[tuple[strict_yaml.Where, Path]]:
     if config.broker.ca_file:
         files.append((("broker", "ca_file"), config.broker.ca_file))
     return files
-
-
-def read_secret(path: Path) -> str:
-    """Read a password file. Raises: ConfigError if it cannot be read or others may read it."""
-    try:
-        mode = path.stat().st_mode
-        secret = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: the password cannot be read: {error}") from error
-    if mode & 0o077:
-        raise ConfigError(f"{path}: others may read this password; run: chmod 600 {path}")
-    if not secret:
-        raise ConfigError(f"{path}: the password is empty")
-    return secret

@@ -19,11 +19,12 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from cloud.config import Broker, Intake, read_secret
+from cloud.config import Broker, Intake
 from cloud.pipeline import Line, Message, Taken
 from contract import messages, topics
 from contract.codec import inflated_bytes
 from contract.errors import ConfigError, StorageError
+from contract.secret_files import read_secret
 
 log = logging.getLogger("gridwarden.intake")
 

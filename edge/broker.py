@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TypedDict
 
 import aiomqtt
@@ -17,7 +16,8 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from contract.errors import ConfigError, Disconnected
+from contract.errors import Disconnected
+from contract.secret_files import read_secret
 from edge.options import Endpoint
 from edge.tls import tls_context
 
@@ -107,20 +107,6 @@ def is_refusal(code: object) -> bool:
     """Tell whether a broker's answer to a subscription says no."""
     value = code.value if isinstance(code, ReasonCode) else code
     return isinstance(value, int) and value >= REFUSED
-
-
-def read_secret(path: Path) -> str:
-    """Read a password file. Raises: ConfigError if it cannot be read or others may read it."""
-    try:
-        mode = path.stat().st_mode
-        secret = path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: the password cannot be read: {error}") from error
-    if mode & 0o077:
-        raise ConfigError(f"{path}: others may read this password; run: chmod 600 {path}")
-    if not secret:
-        raise ConfigError(f"{path}: the password is empty")
-    return secret
 
 
 def _quiet() -> logging.Logger:

@@ -10,10 +10,10 @@ from typing import TypeAlias, TypeVar
 from pydantic import ValidationError
 
 from contract.errors import ConfigError, ProfileError
+from contract.secret_files import read_secret
 from contract.strict_yaml import Document, Where, suggest
 from device_profiles.loader import catalog, load_profile
 from device_profiles.schema import Profile
-from edge.broker import read_secret
 from edge.core.plan import utilisation
 from edge.devices import Device, build_device
 from edge.drivers import DRIVERS

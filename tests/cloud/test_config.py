@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cloud.config import load, read_secret
+from cloud.config import load
 from contract.errors import ConfigError
 
 
@@ -33,22 +33,3 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_named_with_its_key(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cloud.yaml:2: broker.password_file: no such file"):
         load(write(tmp_path, "data: d\nbroker: {host: h, password_file: none}\n"))
-
-
-def test_a_password_that_others_can_read_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "password"
-    path.write_text("secret\n")
-    path.chmod(0o644)
-    with pytest.raises(ConfigError, match="chmod 600"):
-        read_secret(path)
-    path.chmod(0o600)
-    assert read_secret(path) == "secret"
-
-
-def test_an_empty_or_missing_password_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "password"
-    with pytest.raises(ConfigError, match="cannot be read"):
-        read_secret(path)
-    path.touch(0o600)
-    with pytest.raises(ConfigError, match="empty"):
-        read_secret(path)

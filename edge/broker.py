@@ -27,6 +27,7 @@ TIMEOUT_S = 10.0
 MAX_PENDING = 1_000
 # MQTT 5 has no sessions without an end; a cabinet may be away for long.
 SESSION_S = 30 * 86_400
+OLD_BROKER = "Unsupported protocol version"
 REFUSED = 128  # MQTT 3.1.1 §3.9.3, MQTT 5 §2.4: from here on, codes are refusals
 
 
@@ -51,12 +52,20 @@ async def connect(
     except aiomqtt.MqttError as error:
         if cancelled:  # saying goodbye failed; that must not swallow why it was said
             raise asyncio.CancelledError from error
-        raise Disconnected(str(error)) from error
+        raise Disconnected(_say(error)) from error
     finally:
         # asyncio would complain of an exception that nobody has asked for.
         lost = client._disconnected
         if lost.done() and not lost.cancelled():
             lost.exception()
+
+
+def _say(error: aiomqtt.MqttError) -> str:
+    """Say what went wrong, and what to do about it where the configuration can."""
+    code = error.rc if isinstance(error, aiomqtt.MqttCodeError) else None
+    if isinstance(code, ReasonCode) and code.getName() == OLD_BROKER:
+        return f'{error}: the broker has no MQTT 5; say version: "3.1.1"'
+    return str(error)
 
 
 def _client(

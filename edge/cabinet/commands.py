@@ -23,8 +23,9 @@ from edge.cabinet.arguments import (
 from edge.cabinet.progress import Progress
 from edge.cabinet.read import read_device
 from edge.cabinet.scan import Question, scan_bus
-from edge.cabinet.visit import INTERRUPTED, is_serial, run_until_told, visit
+from edge.cabinet.visit import INTERRUPTED, run_until_told, visit, wire_of
 from edge.cabinet.watch import watch_all
+from edge.core.advice import Wire
 from edge.core.scan import parse_bauds, parse_units
 
 
@@ -75,7 +76,7 @@ def scan(
     plan = visiting.modbus(bus)
     numbers = parsed("--units", parse_units, units)
     rates = parsed("--bauds", parse_bauds, bauds) if bauds else ()
-    if rates and not is_serial(plan.bus):
+    if rates and wire_of(plan.bus) is not Wire.SERIAL:
         raise ConfigError(f"--bauds: that of bus {bus} ({plan.bus.driver}) is set in its gateway")
     address = parsed("--start", register, start)
     question = Question(function=int(function), address=address, timeout_s=timeout_s)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from contract.errors import Timeout, TransportError
 from edge.cabinet.progress import Progress, bar
-from edge.cabinet.visit import Visit
+from edge.cabinet.visit import Visit, wait_for_caller
 from edge.cabinet.witness import Exchange, Witness
 from edge.checks import BusPlan
 from edge.core.hexwords import show_address
@@ -77,6 +77,7 @@ class _Reader:
         self, visit: Visit, plan: BusPlan, wanted: Map, found: Found, progress: Progress
     ) -> None:
         source = visit.polled(plan.bus)
+        self._bus, self._clock = plan.bus, visit.clock
         self._line = Witness(source.line, visit.clock, _forget)
         self._wanted, self._found, self._progress = wanted, found, progress
         self._timeouts = 0
@@ -84,6 +85,7 @@ class _Reader:
 
     async def read(self) -> None:
         wanted, found = self._wanted, self._found
+        await wait_for_caller(self._bus, self._line, self._clock, self._progress)
         try:
             found.reads.append(await self._explore())
             for number in range(1, wanted.reads):

@@ -69,7 +69,7 @@ def probe(
     first = parsed("--start", register, start) if start else _first_of(places)
     many = count or (COUNT_NEAR if places else USUAL_COUNT)
     wanted = Map(
-        unit_id=unit or 0,
+        unit_id=1 if unit is None else unit,
         function=int(function or _table_of(places)),
         addresses=range(first, min(first + many, 65_536)),
         reads=reads,

@@ -16,7 +16,7 @@ from edge.core.hexwords import show_address, show_words
 from edge.core.known import Fit, fitting
 from edge.core.manual_numbers import Place
 from edge.core.probe import rank, spans
-from edge.core.suggestion import with_unit, yaml_line
+from edge.core.suggestion import vector_line, with_unit, yaml_line
 from edge.core.usual import Usual
 from edge.core.weighing import confidence, pick
 
@@ -93,6 +93,11 @@ def as_text(answer: Answer) -> Iterator[str]:
         yield from wrap(f"known model that fits: {fit.profile} ({values})", COLUMNS)
     for number, guess in enumerate(answer.guesses, 1):
         yield from _guess_lines(number, guess, answer)
+    if answer.guesses:
+        best = answer.guesses[0]
+        yield "for the profile of 1., under measurements: and under vectors:"
+        yield f"    {_yaml(best, best.meanings[0], answer)}"
+        yield f"  - {_vector(best, answer)}"
     if found.reads and found.reads[0]:
         yield from wrap(closing(answer), COLUMNS)
 
@@ -152,6 +157,13 @@ def _yaml(guess: Guess, meaning: Meaning, answer: Answer) -> str:
     place = next((p for p in answer.asked.places if p.address == guess.address), None)
     counts_from = place.counts_from if place else 0
     return yaml_line(guess, meaning, answer.asked.function, counts_from=counts_from)
+
+
+def _vector(guess: Guess, answer: Answer) -> str:
+    unit_id = answer.asked.wanted.unit_id
+    return vector_line(
+        guess, guess.meanings[0], answer.found.reads[-1], unit_id, answer.asked.function
+    )
 
 
 def _others(guess: Guess) -> list[Meaning]:
@@ -247,7 +259,7 @@ def _guess_json(guess: Guess, answer: Answer) -> dict[str, object]:
         "scale": best.scale,
         "unit": best.unit,
         "raw": guess.raws[-1],
-        "values": list(best.values),
+        "values": [float(f"{value:.12g}") for value in best.values],  # 59.9, without dust
         "canonical_unit": quantity_of(best.measurement).unit,
         "score": round(guess.score, 2),
         "share": round(guess.share, 4),
@@ -255,6 +267,7 @@ def _guess_json(guess: Guess, answer: Answer) -> dict[str, object]:
         "confidence": confidence(guess),
         "why": why(guess, answer),
         "yaml": _yaml(guess, best, answer),
+        "vector": _vector(guess, answer),
         "or": [_yaml(guess, other, answer) for other in _others(guess)],
         "same": [_short(other) for other in guess.same],
     }

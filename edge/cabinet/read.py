@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from contract.readings import Reading
 from edge.cabinet.progress import Progress
-from edge.cabinet.visit import Visit, unless_told
+from edge.cabinet.visit import Visit, unless_told, wait_for_caller
 from edge.cabinet.witness import Exchange, Witness
 from edge.checks import BusPlan
 from edge.core.normalise import normalise
@@ -116,8 +116,9 @@ async def _poll(source: PolledBus, seen: Seen, around: Surroundings, progress: P
     rest_s = sum(rest_s for _, rest_s in poll.start) if poll else 0.0
     if rest_s > 1:
         progress.say(f"{seen.device.id} measures only {rest_s:g} s after it was told to start")
-    progress.show(f"asking {seen.device.id} …")
     try:
+        await wait_for_caller(seen.plan.bus, witness, around.clock, progress)
+        progress.show(f"asking {seen.device.id} …")
         await source.poll(seen.device.id, _Taker(seen, around).take)
     finally:
         source.line.close()

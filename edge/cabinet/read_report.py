@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contract.clock import iso_utc
 from contract.errors import TransportError
 from contract.quality import Quality, to_letters
+from contract.quantities import split_measurement
 from device_profiles.core.payload import parse
 from device_profiles.core.values import Block
 from edge.cabinet.read import Seen
@@ -66,29 +67,34 @@ def is_good(seen: Seen) -> bool:
     )
 
 
-def hints(seen: Seen) -> list[str]:
+def hints(seen: Seen, visit: Visit) -> list[str]:
     """Return what is strange about values that came, and how else they could be read."""
-    modbus, said = seen.device.profile.modbus, []
-    for step in steps_of(seen):
-        if step.value is None or not is_strange(
-            step.measurement, step.value, (step.low, step.high)
-        ):
-            continue
-        usual = say_usual(step.measurement)
-        line = f"{step.measurement} {with_unit(step.value, step.unit)} is not usual ({usual})"
-        part = modbus.measurements.get(step.measurement) if modbus else None
-        found = (
-            suggest_reading(step.measurement, part, _words(seen, part.function)) if part else None
-        )
-        if found is None or part is None:
-            said.append(line)
-            continue
-        guess, meaning = found
-        said.append(
-            f"{line}; these words would be {with_unit(meaning.values[-1], step.unit)} with\n"
-            f"    {yaml_line(guess, meaning, part.function)}"
-        )
-    return said
+    return [
+        _hint(seen, visit, step, step.value)
+        for step in steps_of(seen)
+        if step.value is not None
+        and is_strange(step.measurement, step.value, (step.low, step.high))
+    ]
+
+
+def _hint(seen: Seen, visit: Visit, step: Step, value: float) -> str:
+    name, modbus = step.measurement, seen.device.profile.modbus
+    strange = f"{name} {with_unit(value, step.unit)} is not usual ({say_usual(name)})"
+    part = modbus.measurements.get(name) if modbus else None
+    if part is None or seen.device.poll is None:
+        return strange
+    found = suggest_reading(name, part, _words(seen, part.function))
+    if found is not None:
+        line = yaml_line(*found, part.function)
+        better = with_unit(found[1].values[-1], step.unit)
+        return f"{strange}; these words would be {better} with\n    {line}"
+    key, _ = split_measurement(name)
+    start = max(part.address - 2, 0)
+    return (
+        f"{strange}; this tries every type, order and scale:\n    gridwarden edge probe"
+        f" {visit.config.path} {seen.plan.bus.id} --unit {seen.device.poll.requests[0].unit_id}"
+        f" --function {part.function} --start {show_address(start)} --count 8 --quantity {key}"
+    )
 
 
 def _words(seen: Seen, function: int) -> dict[int, int]:
@@ -152,7 +158,7 @@ def as_text(seen: Seen, visit: Visit) -> Iterator[str]:
     if problem:
         yield f"problem: {problem}"
         yield from (f"  check: {line}" for line in look)
-    for hint in hints(seen):
+    for hint in hints(seen, visit):
         yield f"strange: {hint}"
     yield _verdict(seen)
 
@@ -201,7 +207,8 @@ def _step_lines(step: Step) -> Iterator[str]:
         check = f"{quality_words(step.quality)}, {inside} {step.low:g} to {step.high:g}"
     yield f"{step.measurement:<20} {value:<18} {check}"
     if not step.came:
-        yield f"    {step.place}".rstrip()
+        if step.place:
+            yield f"    {step.place}"
         return
     way = [step.came]
     if step.raw is not None:
@@ -241,7 +248,7 @@ def as_json(seen: Seen, visit: Visit) -> str:
         "values": [_value_json(step) for step in steps_of(seen)],
         "problem": problem,
         "check": look,
-        "strange": hints(seen),
+        "strange": hints(seen, visit),
     }
     return json.dumps(told, ensure_ascii=False)
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 
 from contract.errors import TransportError
 from edge.cabinet.progress import Progress, bar
-from edge.cabinet.visit import Visit, baud_of, is_serial
+from edge.cabinet.visit import Visit, baud_of, unless_told, wait_for_caller, wire_of
 from edge.cabinet.witness import Exchange, Witness
 from edge.checks import BusPlan
+from edge.core.advice import Wire
 from edge.core.modbus import Refused, Request
 from edge.core.scan import (
     OF_GATEWAY,
@@ -63,12 +64,13 @@ async def scan_bus(
     progress: Progress,
 ) -> Scan:
     """Ask until all is asked, somebody is found (only_first), or told to end."""
-    rates = bauds or ((baud_of(plan.bus),) if is_serial(plan.bus) else (None,))
+    rates = bauds or ((baud_of(plan.bus),) if wire_of(plan.bus) is Wire.SERIAL else (None,))
     scan = Scan(plan=plan, tries=plan_scan(units, rates))
     asker = _Asker(visit, plan, question)
     began_s = visit.clock.monotonic_s()
     refused = 0
     try:
+        await unless_told(told, asker.wait_for_caller(progress))
         for attempt in scan.tries:
             _show(scan, attempt, visit.clock.monotonic_s() - began_s, progress)
             exchange = await asker.ask(attempt, told)
@@ -98,6 +100,12 @@ class _Asker:
         self._line: Witness | None = None
         self._exchange: Exchange | None = None
         self.no_connection: TransportError | None = None
+
+    async def wait_for_caller(self, progress: Progress) -> None:
+        """Give a DTU time to dial in."""
+        bus, clock = self._plan.bus, self._visit.clock
+        if wire_of(bus) is Wire.DIALS_IN:
+            await wait_for_caller(bus, self._at(None), clock, progress)
 
     async def ask(self, attempt: Try, told: asyncio.Event) -> Exchange | None:
         """Return what came of it; None if there is no connection."""
@@ -204,7 +212,7 @@ def said(scan: Scan) -> tuple[str, ...]:
     return conclusions(
         scan.found,
         {each.unit_id for each in scan.tries[: scan.asked]},
-        serial=is_serial(scan.plan.bus),
+        serial=wire_of(scan.plan.bus) is Wire.SERIAL,
         gateway=scan.gateway_said_nobody,
     )
 

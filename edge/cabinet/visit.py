@@ -11,23 +11,27 @@ from pathlib import Path
 from typing import TypeVar
 
 from contract.clock import Clock, SystemClock
-from contract.errors import ConfigError
+from contract.errors import ConfigError, TransportError
 from contract.strict_yaml import suggest
 from device_profiles.schema import Serial
 from edge import lock
+from edge.cabinet.progress import Progress
 from edge.checks import BusPlan
 from edge.config import EdgeConfig, load
-from edge.core.advice import Site
+from edge.core.advice import Site, Wire
 from edge.core.schedule import Backoff
 from edge.devices import Device
 from edge.drivers.bus import Bus, Surroundings
+from edge.drivers.modbus_dial_in import ModbusDialInBus
 from edge.drivers.modbus_rtu import ModbusRtuBus
 from edge.drivers.serial_side import USUAL_BAUD, SerialSideBus
 from edge.health import DeviceHealth, Health
 from edge.polling import PolledBus
+from edge.ports import Line
 
 T = TypeVar("T")
 
+CALLER_S = 90.0  # DTUs dial again after a minute or so
 INTERRUPTED = 130  # as shells say that Ctrl-C ended a command
 
 
@@ -88,7 +92,7 @@ class Visit:
             bus=bus.id,
             unit_id=unit_id,
             baud=baud_of(bus),
-            serial=is_serial(bus),
+            wire=wire_of(bus),
             maker=maker,
         )
 
@@ -129,9 +133,26 @@ def baud_of(bus: Bus) -> int | None:
     return (bus.baud or USUAL_BAUD) if isinstance(bus, SerialSideBus) else None
 
 
-def is_serial(bus: Bus) -> bool:
-    """Whether a bus is a serial port of this machine."""
-    return isinstance(bus, ModbusRtuBus)
+def wire_of(bus: Bus) -> Wire:
+    """Return how a bus is reached."""
+    if isinstance(bus, ModbusRtuBus):
+        return Wire.SERIAL
+    return Wire.DIALS_IN if isinstance(bus, ModbusDialInBus) else Wire.NETWORK
+
+
+async def wait_for_caller(bus: Bus, line: Line, clock: Clock, progress: Progress) -> None:
+    """Give a DTU time to dial in; other lines are not waited for."""
+    if wire_of(bus) is not Wire.DIALS_IN:
+        return
+    until_s = clock.monotonic_s() + CALLER_S
+    while (left_s := until_s - clock.monotonic_s()) > 0:
+        progress.show(f"waiting until the DTU of bus {bus.id} dials in, {left_s:.0f} s left …")
+        try:
+            async with asyncio.timeout(left_s):
+                await line.open()
+        except (TransportError, TimeoutError):
+            continue
+        return
 
 
 def run_until_told(work: Callable[[asyncio.Event], Coroutine[None, None, T]]) -> T:

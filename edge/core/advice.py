@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from contract.errors import Disconnected, Timeout, TransportError
 from device_profiles.schema import Serial
@@ -10,18 +11,26 @@ from edge.core.modbus import Disturbed, Refused
 from edge.core.scan import OF_GATEWAY
 
 
+class Wire(StrEnum):
+    """How a line is reached."""
+
+    SERIAL = "serial"  # a port of this machine
+    NETWORK = "network"
+    DIALS_IN = "dials in"  # a DTU makes the connection
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """Where a device is. baud: of the bus, if it has one. maker: how it ships, if that is known.
 
-    serial: whether the line is a serial port of this machine. config, bus: for further commands.
+    config, bus: for further commands.
     """
 
     config: str
     bus: str
     unit_id: int
     baud: int | None
-    serial: bool
+    wire: Wire
     maker: Serial | None
 
 
@@ -31,7 +40,7 @@ def to_check(problem: TransportError, site: Site, *, connecting: bool) -> tuple[
     Args: problem: what a request came to, or connecting.
     """
     if connecting:
-        return _NO_PORT if site.serial else _NO_CONNECTION
+        return _NOT_CONNECTED[site.wire]
     match problem:
         case Refused(code=code):
             return _behind_gateway(site) if code in OF_GATEWAY else _REFUSED.get(code, _BUSY)
@@ -90,6 +99,16 @@ _NO_PORT = (
     "may this user open it? It must be in the group dialout",
     "does another program have it open?",
 )
+_NO_CALLER = (
+    "the DTU dials in by itself, often a minute after the last time: wait, or restart it",
+    "the centre's address and port in the DTU's settings; its SIM card and antenna",
+    "the registration that it sends, as the bus' entry has it",
+)
+_NOT_CONNECTED = {
+    Wire.SERIAL: _NO_PORT,
+    Wire.NETWORK: _NO_CONNECTION,
+    Wire.DIALS_IN: _NO_CALLER,
+}
 _BUSY = (
     "the device is busy or at fault: wait a minute, then try again",
     "still so? Take its power away for ten seconds",

@@ -8,7 +8,9 @@ seconds given by the caller.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
+
+MOST_VOID = 4  # items that hurry() has made void, for each device; then the queue is tidied up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,10 @@ class Schedule:
         self._ready: list[tuple[float, float, str, int]] = []  # (deadline, due, device, turn)
         for entry in self._entries.values():
             self._enqueue(entry, entry.due_s)
+
+    def __len__(self) -> int:
+        """Return how many items are queued, void ones too: bounded, whatever happens."""
+        return len(self._later) + len(self._ready)
 
     def next_due_s(self) -> float | None:
         """Return when the next poll may begin, in the past if it is late; None if there is none."""
@@ -91,3 +97,6 @@ class Schedule:
         entry.due_s = due_s
         entry.turn += 1
         heappush(self._later, (due_s, entry.device, entry.turn))
+        if len(self._later) > (1 + MOST_VOID) * len(self._entries):
+            self._later = [item for item in self._later if item[2] == self._entries[item[1]].turn]
+            heapify(self._later)

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from contract.quantities import quantity_of
+from device_profiles.core.decode import bytes_of_words
 from device_profiles.schema import FunctionCode, RegisterMeasurement
 from edge.core.guess import Guess, Meaning
 from edge.core.hexwords import show_address
+from edge.core.modbus import Framing, Request, build_adu, crc16
 from edge.core.probe import rank
 from edge.core.usual import is_usual, usual_of
 
-BETTER = 1.0  # logarithm of odds: a suggestion must be worth this much more than chance
+# Logarithm of odds by which a suggestion must beat chance. At 1, one register in fifty that holds
+# something else gets one; at 0 it were one in five, and nobody would believe the right ones.
+BETTER = 1.0
 
 
 def yaml_line(
@@ -31,6 +35,28 @@ def yaml_line(
     if meaning.scale != 1:
         parts.append(f"scale: {meaning.scale:g}")
     return f"{meaning.measurement}: {{{', '.join(parts)}}}"
+
+
+def vector_line(
+    guess: Guess, meaning: Meaning, words: Mapping[int, int], unit_id: int, function: FunctionCode
+) -> str:
+    """Write what was read as a profile's vector, as one flow mapping.
+
+    Its meaning is our own guess: so it is marked synthetic, and proves nothing.
+
+    Args: words: address -> word, of the last read.
+    """
+    count = len(guess.registers)
+    request = Request(unit_id=unit_id, function=function, address=guess.address, count=count)
+    data = bytes_of_words([words[at] for at in guess.registers])
+    answer = bytes([unit_id, function, len(data)]) + data
+    frames = (build_adu(request, Framing.RTU), answer + crc16(answer).to_bytes(2, "little"))
+    asked, frame = (each.hex(" ").upper() for each in frames)
+    return (
+        f"{{request: {asked}, frame: {frame},"
+        f" expect: {{{meaning.measurement}: {meaning.values[-1]:.9g}}},"
+        ' source: "synthetic: from the line, its meaning guessed by edge probe"}'
+    )
 
 
 def suggest_reading(

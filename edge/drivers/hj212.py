@@ -20,17 +20,10 @@ from edge.core.hj212_messages import FIELD
 from edge.devices import Device
 from edge.drivers.bus import Bus, Surroundings
 from edge.drivers.hj212_server import Limits, StationServer
-from edge.options import DeviceOptions, Port, Section
+from edge.options import DeviceOptions, Listen
 from edge.ports import Source
 
 SPARE_CONNECTIONS = 32
-
-
-class Listen(Section):
-    """Where stations dial in. 0.0.0.0 is every IPv4 address of this machine."""
-
-    host: Annotated[str, Field(min_length=1)] = "0.0.0.0"  # noqa: S104  they come from outside
-    port: Port
 
 
 class Hj212Bus(Bus):

@@ -130,6 +130,22 @@ def test_the_base_of_a_bad_record_still_holds_for_those_after_it() -> None:
     assert [r.index for r in rejected] == [0]
 
 
+def test_relative_times_count_from_when_the_pack_came() -> None:
+    """RFC 8428 §4.5.3; a batch, and a reader that does not say when, take none."""
+    records = [
+        {"bn": "noise-1:", "n": "noise_la", "v": 1},
+        {"n": "noise_laeq", "v": 2, "t": -5},
+        {"n": "noise_lmax", "v": 3, "t": NOW_MS / 1000 - 60},
+        {"n": "noise_lmin", "v": 4, "t": -1e9},
+    ]
+    found, rejected = decode_senml(json.dumps(records).encode(), NOW_MS)
+    assert [r.observed_ms - NOW_MS for r in found] == [0, -5_000, -60_000]
+    assert [r.name for r in rejected] == ["noise-1:noise_lmin"]
+    found, rejected = decode_senml(json.dumps(records).encode())
+    assert [r.measurement for r in found] == ["noise_lmax"]
+    assert len(rejected) == 3
+
+
 def test_units_are_converted_to_the_canonical_one() -> None:
     decoded = decode_batch(pack({"bn": "g:", "n": "gas_pressure", "v": 0.5, "u": "MPa"}))
     assert decoded.batch.readings[0].value == pytest.approx(500)

@@ -26,6 +26,7 @@ from contract.readings import Batch, Reading
 from contract.topics import ALL_DATA, gateway_topic, parse
 from edge.broker import connect
 from edge.buffer import Buffer
+from edge.cancelling import check_cancelled
 from edge.core.schedule import Backoff
 from edge.devices import Device
 from edge.drivers.bus import Bus, Surroundings
@@ -59,14 +60,13 @@ def free_port() -> int:
 
 
 class Mosquitto:
-    """A real broker on a free port of loopback."""
+    """A real broker on a free port of loopback. settings: more lines of its configuration."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *settings: str) -> None:
         self.port = free_port()
         self._config = folder / f"mosquitto-{self.port}.conf"
-        self._config.write_text(
-            f"listener {self.port} 127.0.0.1\nallow_anonymous true\nuser root\n", encoding="utf-8"
-        )
+        lines = (f"listener {self.port} 127.0.0.1", "allow_anonymous true", "user root", *settings)
+        self._config.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         self._process: subprocess.Popen[bytes] | None = None
 
     async def start(self) -> None:
@@ -109,9 +109,9 @@ class Mosquitto:
 
 
 @asynccontextmanager
-async def mosquitto(folder: Path) -> AsyncIterator[Mosquitto]:
+async def mosquitto(folder: Path, *settings: str) -> AsyncIterator[Mosquitto]:
     """Run a broker."""
-    broker = Mosquitto(folder)
+    broker = Mosquitto(folder, *settings)
     await broker.start()
     try:
         yield broker
@@ -287,11 +287,15 @@ def _no_store(*, fresh: bool) -> MemoryStore:
 
 
 async def keep_connected(
-    port: int, use: Callable[[aiomqtt.Client], Awaitable[None]], name: str | None = None
+    port: int,
+    use: Callable[[aiomqtt.Client], Awaitable[None]],
+    name: str | None = None,
+    endpoint: Endpoint | None = None,
 ) -> None:
     """Connect and use the connection, again and again, until cancelled."""
-    endpoint = Endpoint(host="127.0.0.1", port=port, tls=False)
+    endpoint = endpoint or Endpoint(host="127.0.0.1", port=port, tls=False)
     while True:
+        check_cancelled()
         with suppress(Disconnected):
             async with connect(endpoint, name or f"test-{id(use)}", clean=name is None) as client:
                 await use(client)

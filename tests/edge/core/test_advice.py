@@ -8,7 +8,7 @@ import pytest
 
 from contract.errors import Disconnected, Timeout, TransportError
 from device_profiles.schema import Serial
-from edge.core.advice import Site, to_check
+from edge.core.advice import Site, Wire, to_check
 from edge.core.modbus import Disturbed, Refused
 
 SITE = Site(
@@ -16,7 +16,7 @@ SITE = Site(
     bus="line",
     unit_id=6,
     baud=9600,
-    serial=True,
+    wire=Wire.SERIAL,
     maker=Serial(baud=4800, unit_id=1),
 )
 
@@ -47,8 +47,10 @@ def test_each_problem_has_its_checks(problem: TransportError, words: tuple[str, 
 def test_where_connecting_fails_it_depends_on_the_wire() -> None:
     problem = Disconnected("no connection")
     assert "dialout" in " ".join(to_check(problem, SITE, connecting=True))
-    over_net = replace(SITE, serial=False)
+    over_net = replace(SITE, wire=Wire.NETWORK)
     assert "host and port" in " ".join(to_check(problem, over_net, connecting=True))
+    dials_in = replace(SITE, wire=Wire.DIALS_IN)
+    assert "SIM card" in " ".join(to_check(problem, dials_in, connecting=True))
 
 
 def test_an_unknown_maker_is_not_spoken_of() -> None:

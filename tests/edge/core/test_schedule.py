@@ -132,3 +132,16 @@ def test_never_two_polls_of_one_device_in_flight(steps: list[tuple[bool, bool, f
         "b",
         "c",
     }
+
+
+def test_the_queue_is_bounded_however_often_a_bus_comes_back() -> None:
+    schedule = Schedule({f"d{i}": 1.0 for i in range(10)}, 0.0, PROBING)
+    now_s = 1.0
+    for _ in range(2_000):
+        now_s += 0.001
+        schedule.hurry(now_s)
+        while (device := schedule.take(now_s)) is not None:
+            schedule.finished(device, now_s, answered=False)
+        assert len(schedule) <= 50
+    schedule.hurry(now_s)
+    assert len({schedule.take(now_s) for _ in range(10)}) == 10

@@ -10,11 +10,19 @@ from hypothesis import strategies as st
 
 from contract.quantities import QUANTITIES
 from device_profiles.core.decode import bytes_of_words, compile_decoder
+from device_profiles.core.prove import prove
 from device_profiles.core.values import Block
 from device_profiles.loader import parse_profile
 from device_profiles.schema import FunctionCode, RegisterMeasurement
 from edge.core.probe import rank
-from edge.core.suggestion import is_strange, say_usual, suggest_reading, with_unit, yaml_line
+from edge.core.suggestion import (
+    is_strange,
+    say_usual,
+    suggest_reading,
+    vector_line,
+    with_unit,
+    yaml_line,
+)
 from edge.core.usual import OF_KIND, USUAL
 from simulators.words import pack
 
@@ -29,19 +37,20 @@ modbus:
   measurements:
     {line}
 vectors:
-  - request: 01 03 00 00 00 01 84 0A
-    frame: 01 03 02 02 57 F8 DA
-    expect: {{{name}: 1}}
-    source: synthetic
+  - {vector}
 """
 
 
-def decoded(line: str, words: list[int], function: int, counts_from: int) -> float | None:
-    """Put a line into a profile, and read the words with it."""
+def decoded(
+    line: str, vector: str, words: list[int], function: int, counts_from: int
+) -> float | None:
+    """Put both lines into a profile, prove its vector, and read the words with it."""
     name = line.partition(":")[0]
     kind = next(kind for kind, names in OF_KIND.items() if name in names)
-    text = PROFILE.format(kind=kind, line=line, name=name, counts_from=counts_from)
+    text = PROFILE.format(kind=kind, line=line, vector=vector, counts_from=counts_from)
     profile = parse_profile(text, Path(f"/x/{kind}/guess.yaml"))
+    assert prove(profile, profile.vectors[0]) == []
+    assert not profile.vectors[0].proves
     blocks = [Block(function, 0x10, len(words))]
     (value,) = compile_decoder(profile, blocks).decode([bytes_of_words(words)])
     return value.value
@@ -62,7 +71,8 @@ def test_every_line_is_a_right_profile_that_reads_what_was_promised(
     for guess in rank(reads, {name: USUAL[name]}, table)[:3]:
         for meaning in guess.meanings[:2]:
             line = yaml_line(guess, meaning, table, counts_from=counts_from)
-            value = decoded(line, words, function, counts_from)
+            vector = vector_line(guess, meaning, reads[0], 7, table)
+            value = decoded(line, vector, words, function, counts_from)
             assert value == pytest.approx(meaning.values[0], rel=1e-9, abs=1e-9)
 
 

@@ -149,10 +149,10 @@ class Dtu:
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            hang_up(serial[1])
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
-            hang_up(serial[1])
 
     async def _beat(self, writer: asyncio.StreamWriter) -> None:
         while True:

@@ -17,9 +17,9 @@ from contract.quality import Quality
 from device_profiles.core.hj212 import parse_frame
 from device_profiles.loader import load_profile
 from edge.devices import Device, build_device
-from edge.drivers.hj212 import Hj212Bus, Listen
+from edge.drivers.hj212 import Hj212Bus
 from edge.drivers.hj212_server import StationServer
-from edge.options import DeviceOptions
+from edge.options import DeviceOptions, Listen
 from edge.ports import Silence
 from simulators.devices import Sensor, Timeline
 from simulators.hj212_frames import Identity, local, upload

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,11 +10,14 @@ import pytest
 from pymodbus import FramerType
 
 from contract.errors import Disconnected, TransportError
+from device_profiles.loader import load_profile
 from edge.core.modbus import Framing, Refused, Request
+from edge.devices import build_device
 from edge.drivers.modbus_line import ModbusTcpLine
 from edge.drivers.modbus_tcp import ModbusTcpBus
+from edge.options import DeviceOptions
 from tests.edge.drivers.kit import ModbusWorld
-from tests.edge.kit import PymodbusPeer, ScriptedPeer
+from tests.edge.kit import Bench, PymodbusPeer, Reply, ScriptedPeer, eventually
 from tests.suites.drivers import DriverSuite
 from tests.suites.modbus_lines import DATA, TWO, LineSuite, LineWorld, line_world, word_of
 
@@ -119,3 +123,34 @@ async def test_nobody_listening_is_a_disconnection(peer: ScriptedPeer) -> None:
     line = ModbusTcpLine("127.0.0.1", peer.port, Framing.TCP, timeout_s=5)
     with pytest.raises(Disconnected, match=f"{peer.port}: .*refused"):
         await line.open()
+
+
+async def test_all_devices_of_a_bus_share_one_connection_and_take_turns(
+    peer: ScriptedPeer, tmp_path: Path
+) -> None:
+    """Never two requests at once: the peer answers slowly, and counts what waits meanwhile."""
+    bus = ModbusTcpBus(id="bus-1", driver="modbus_tcp", host="127.0.0.1", port=peer.port)
+    profile = load_profile("noise/rs485-sound")
+    devices = [
+        build_device(
+            DeviceOptions(id=f"d{unit}", profile="", bus=bus.id, unit_id=unit, period_s=0.01),
+            profile,
+            bus.cost(),
+        )
+        for unit in range(1, 31)
+    ]
+    answered: list[int] = []
+
+    def answer(request: bytes, right: bytes) -> Reply:
+        assert len(peer.requests) == len(answered) + 1
+        answered.append(request[6])
+        return [(0.001, right)]
+
+    peer.answer = answer
+    bench = Bench(bus, devices, tmp_path)
+    async with bench.running():
+        await eventually(lambda: len(answered) >= 150)
+    assert peer.connections == 1
+    turns = Counter(answered)
+    assert set(turns) == set(range(1, 31))
+    assert max(turns.values()) - min(turns.values()) <= 1

@@ -10,17 +10,22 @@ from pathlib import Path
 
 import aiomqtt
 import pytest
+from pydantic import ValidationError
 
 from contract.clock import iso_utc
 from contract.quality import Quality
 from device_profiles.loader import load_profile
+from edge.cancelling import check_cancelled
 from edge.devices import Device, build_device
 from edge.drivers.mqtt import MqttBus
-from edge.options import DeviceOptions
+from edge.options import DeviceOptions, Endpoint
+from tests.edge.certificates import Certificates, make_certificates
 from tests.edge.kit import Bench, Mosquitto, eventually, keep_connected, mosquitto
 from tests.suites.drivers import DriverSuite, good
 
 COVERS = {"manhole-01": "24e124713c123456", "manhole-02": "24e124713c123457"}
+# An ACL file of mosquitto's refuses no subscription; its own plugin does.
+DYNAMIC_SECURITY = next(Path("/usr/lib").glob("*/mosquitto_dynamic_security.so"))
 ANGLES = {"angle_x": 0.0, "angle_y": 30.0, "angle_z": 60.0}
 MEANT = {**ANGLES, "tilt": 30.0, "signal_rssi": -88.0, "signal_snr": 9.0}
 TILT_PROFILE = "manhole/milesight-em310-tilt"
@@ -48,6 +53,12 @@ def covers(bus: MqttBus) -> list[Device]:
     ]
 
 
+def mqtt_bus(port: int, **more: object) -> MqttBus:
+    return MqttBus.model_validate(
+        {"id": "lora", "driver": "mqtt", "host": "127.0.0.1", "port": port, "tls": False, **more}
+    )
+
+
 class MqttWorld:
     """A broker, and two covers that publish as long as it is up."""
 
@@ -55,11 +66,12 @@ class MqttWorld:
         (name, measurement): value for name in COVERS for measurement, value in MEANT.items()
     }
 
-    def __init__(self, broker: Mosquitto, folder: Path) -> None:
+    def __init__(self, broker: Mosquitto, folder: Path, **more: object) -> None:
         self.broker = broker
-        self.bus = MqttBus(id="lora", driver="mqtt", host="127.0.0.1", port=broker.port, tls=False)
+        self.bus = mqtt_bus(broker.port, **more)
         self.bench = Bench(self.bus, covers(self.bus), folder)
         self._raving = False
+        self.speaking = asyncio.Event()
 
     async def start(self) -> None:
         self._raving = False
@@ -72,17 +84,20 @@ class MqttWorld:
     async def rave(self) -> None:
         self._raving = True
 
-    async def publish(self) -> None:
+    async def publish(self, endpoint: Endpoint | None = None) -> None:
         """Be the devices, for ever."""
 
         async def speak(client: aiomqtt.Client) -> None:
+            self.speaking.set()
             while True:
                 for address in COVERS.values():
                     for payload in self._payloads(address):
-                        await client.publish(topic(address), payload, qos=1)
+                        # At QoS 1 aiomqtt would wait ten seconds for a broker that is gone.
+                        await client.publish(topic(address), payload)
+                        check_cancelled()
                 await asyncio.sleep(0.02)
 
-        await keep_connected(self.broker.port, speak)
+        await keep_connected(self.broker.port, speak, endpoint=endpoint)
 
     def _payloads(self, address: str) -> list[bytes]:
         right = uplink(address, ANGLES)
@@ -101,21 +116,23 @@ class MqttWorld:
         ]
 
 
+@pytest.mark.parametrize("version", ["3.1.1", "5"])
 class TestMqtt(DriverSuite):
     @pytest.fixture
-    async def world(self, tmp_path: Path) -> AsyncIterator[MqttWorld]:
+    async def world(self, tmp_path: Path, version: str) -> AsyncIterator[MqttWorld]:
         async with mosquitto(tmp_path) as broker, asyncio.TaskGroup() as tasks:
-            world = MqttWorld(broker, tmp_path)
+            world = MqttWorld(broker, tmp_path, version=version)
             publishing = tasks.create_task(world.publish())
+            await world.speaking.wait()  # aiomqtt takes 10 s to notice a broker gone before it is
             yield world
             publishing.cancel()
 
 
-@pytest.fixture
-async def quiet(tmp_path: Path) -> AsyncIterator[MqttWorld]:
+@pytest.fixture(params=["3.1.1", "5"])
+async def quiet(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[MqttWorld]:
     """The same, with devices that say nothing of their own."""
     async with mosquitto(tmp_path) as broker:
-        yield MqttWorld(broker, tmp_path)
+        yield MqttWorld(broker, tmp_path, version=request.param)
 
 
 @asynccontextmanager
@@ -194,3 +211,94 @@ async def test_who_is_not_configured_is_counted(quiet: MqttWorld) -> None:
         await client.publish(topic("24e124713c999999"), uplink("24e124713c999999", ANGLES))
         await eventually(lambda: quiet.bench.health.unknown_senders == 1)
     assert quiet.bench.readings == []
+
+
+@pytest.mark.parametrize("version", ["3.1.1", "5"])
+async def test_a_subscription_that_the_broker_refuses_is_told(
+    tmp_path: Path, version: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    rights = tmp_path / "rights.json"
+    rights.write_text('{"defaultACLAccess": {"subscribe": false}}', encoding="ascii")
+    rights.chmod(0o600)
+    settings = (f"plugin {DYNAMIC_SECURITY}", f"plugin_opt_config_file {rights}")
+    async with mosquitto(tmp_path, *settings) as broker:
+        world = MqttWorld(broker, tmp_path, version=version)
+        async with world.bench.running():
+            await eventually(lambda: bool(world.bench.health.told()))
+    (told,) = world.bench.health.told()
+    assert told.startswith("bus lora: refused: application/+/device/+/event/up")
+    assert "the broker refuses application/+" in caplog.text
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@asynccontextmanager
+async def tls_broker(folder: Path, certificates: Certificates) -> AsyncIterator[Mosquitto]:
+    """A broker that speaks TLS only, and only with whom its authority has signed."""
+    server = certificates.server
+    settings = (f"cafile {certificates.ca}", f"certfile {server.cert}", f"keyfile {server.key}")
+    async with mosquitto(folder, *settings, "require_certificate true") as broker:
+        yield broker
+
+
+async def test_a_broker_is_verified_and_verifies_us(
+    tmp_path: Path, certificates: Certificates
+) -> None:
+    async with tls_broker(tmp_path, certificates) as broker, asyncio.TaskGroup() as tasks:
+        world = MqttWorld(
+            broker,
+            tmp_path,
+            version="5",
+            tls=True,
+            ca_file=certificates.ca,
+            cert_file=certificates.client.cert,
+            key_file=certificates.client.key,
+        )
+        publishing = tasks.create_task(world.publish(world.bus))
+        async with world.bench.running():
+            await eventually(lambda: good(world) == set(world.truth))
+        publishing.cancel()
+
+
+# paho forgets the socket of a handshake that failed; it is closed as garbage.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+async def test_a_broker_that_cannot_be_verified_hears_no_mqtt(
+    tmp_path: Path, certificates: Certificates
+) -> None:
+    """After a TLS error nothing is ever said in plain."""
+    async with tls_broker(tmp_path, certificates) as broker:
+        world = MqttWorld(broker, tmp_path, tls=True, ca_file=certificates.other_ca)
+        async with world.bench.running():
+            await eventually(lambda: bool(world.bench.health.told()))
+            await asyncio.sleep(0.2)
+        assert "certificate verify failed" in world.bench.health.told()[0]
+    assert world.bench.frames == []
+
+
+async def test_a_broker_that_knows_no_version_5_is_told(tmp_path: Path) -> None:
+    """What NATS, and old brokers, answer."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1_024)
+        writer.write(bytes.fromhex("2002 0001"))  # CONNACK: unacceptable protocol version
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    bus = mqtt_bus(port, version=5)
+    bench = Bench(bus, covers(bus), tmp_path)
+    async with bench.running():
+        await eventually(lambda: bool(bench.health.told()))
+    assert 'version: "3.1.1"' in bench.health.told()[0]
+    server.close()
+    await server.wait_closed()
+
+
+def test_a_version_may_be_a_number_or_text() -> None:
+    assert (mqtt_bus(1, version=5).version, mqtt_bus(1, version="5").version) == ("5", "5")
+    assert mqtt_bus(1).version == "3.1.1"
+    with pytest.raises(ValidationError, match=r"'3\.1\.1' or '5'"):
+        mqtt_bus(1, version=4)

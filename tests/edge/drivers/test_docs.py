@@ -14,7 +14,9 @@ from edge.drivers import DRIVERS
 
 DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "drivers.md").read_text(encoding="utf-8")
-SECTIONS: dict[str, str] = dict(re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
+SECTIONS: dict[str, str] = dict(
+    re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
+)
 OF_EVERY_BUS = {"id", "driver"}
 ELSEWHERE = {"hj212": (DOCS / "hj212.md").read_text(encoding="utf-8")}
 

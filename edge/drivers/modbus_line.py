@@ -74,8 +74,11 @@ class ModbusTcpLine:
             async with asyncio.timeout(self._connect_s):
                 connected = await connection.client.connect()
         except TimeoutError:
-            connection.client.close()
+            connection.close()
             raise Timeout(f"no connection to {self._where} in {self._connect_s} s") from None
+        except asyncio.CancelledError:
+            connection.close()
+            raise
         if not connected:
             raise Disconnected(f"no connection to {self._where}: {connection.why_not}")
         self._connection = connection
@@ -112,7 +115,7 @@ class ModbusTcpLine:
     def close(self) -> None:
         """Drop the connection, if there is one."""
         if self._connection is not None:
-            self._connection.client.close()
+            self._connection.close()
             self._connection = None
 
     async def _settle(self, connection: _Connection) -> None:
@@ -164,6 +167,13 @@ class _Connection:
     def sound(self) -> bool:
         """Whether it is up, and nothing has come that was not asked for."""
         return self.client.connected and not self._unasked
+
+    def close(self) -> None:
+        """Drop it at once: TLS would say goodbye first, and wait half a minute for an answer."""
+        transport = self.client.ctx.transport
+        if isinstance(transport, asyncio.Transport):
+            transport.abort()
+        self.client.close()
 
     async def exchange(self, request: Request) -> bytes:
         """Send a request; return its answer's data, or raise what spoils it."""

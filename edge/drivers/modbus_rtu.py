@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 import serial  # type: ignore[import-untyped]
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from contract.errors import Disconnected
 from device_profiles.schema import Parity
@@ -41,12 +41,19 @@ class ModbusRtuBus(SerialSideBus):
 
     driver: Literal["modbus_rtu"]
     agreed: ClassVar[tuple[str, ...]] = ("baud", "parity", "stop_bits")
-    port: Annotated[str, Field(pattern="^/", description="e.g. /dev/ttyUSB0")]
+    port: str
     parity: Parity | None = None
     stop_bits: Literal[1, 2] | None = None
     timeout_s: Annotated[float, Field(gt=0, le=60)] = 1.0
     pause_s: Annotated[float, Field(ge=0, le=10)] = 0.0
     late_s: Annotated[float, Field(ge=0, le=60)] = 1.0
+
+    @field_validator("port")
+    @classmethod
+    def _path(cls, port: str) -> str:
+        if not port.startswith("/"):
+            raise ValueError(f"{port!r} is no path; e.g. /dev/ttyUSB0")
+        return port
 
     def cost(self) -> LineCost:
         """Return what a request costs on the serial line."""

@@ -11,6 +11,7 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
+from contract.errors import RejectedError
 from contract.intervals import IntervalSet
 from contract.readings import Reading
 from device_profiles.core import hj212
@@ -126,6 +127,56 @@ class Line(Protocol):
 
     def close(self) -> None:
         """Drop the connection, if there is one."""
+        ...
+
+
+class NotAllowed(RejectedError):
+    """What was asked for is not on the profile's list, or not within its limits; nothing was sent.
+
+    Also: no such device, or one that cannot be asked because it speaks for itself.
+    """
+
+
+class Written(msgspec.Struct, frozen=True):
+    """What became of a write.
+
+    asked, found: a number in `unit`, or a name where the profile lists names. found: what the
+    device holds now; None if it could not be read back. why: empty if found is what was asked.
+    """
+
+    device: str
+    point: str
+    asked: float | str
+    found: float | str | None
+    unit: str
+    at_ms: int
+    why: str = ""
+
+
+class OnDemand(Protocol):
+    """Devices that can be asked out of turn, on any polled bus. Goes ahead of polls."""
+
+    async def read(
+        self, device: str, measurements: Sequence[str] | None = None
+    ) -> Sequence[Reading]:
+        """Read a device now: all that it measures, or these measurements only.
+
+        What is read whole goes the line's way besides, as a poll does.
+
+        Raises: NotAllowed naming what may be read.
+                Timeout, Disconnected, Refused (all TransportError): the device or its line failed.
+        """
+        ...
+
+    async def write(self, device: str, point: str, value: float | str) -> Written:
+        """Write one of the profile's `writes`, within its limits, and read it back.
+
+        value: in the write's unit; or a name, where the profile lists names.
+
+        Raises: NotAllowed naming what may be written; nothing has been sent then.
+                Timeout, Disconnected: it is not known whether the device took it.
+                Refused: the device did not take it.
+        """
         ...
 
 

@@ -103,11 +103,13 @@ class Line:
             count(connection, work.counts)
             if self._clock.monotonic_s() - self._snapshot_s >= SNAPSHOT_EVERY_S:
                 self._save(connection)
+        acks = tuple(
+            (gateway, Ack.of(epoch, self._batches.have(gateway, epoch), numbers))
+            for (gateway, epoch), numbers in sorted(work.touched.items())
+        )
+        self._batches.forget()
         return Taken(
-            acks=tuple(
-                (gateway, Ack.of(epoch, self._batches.have(gateway, epoch), numbers))
-                for (gateway, epoch), numbers in sorted(work.touched.items())
-            ),
+            acks=acks,
             readings=len(columns),
             duplicates=work.counts["batches_duplicate"],
             rejected=work.counts["readings_rejected"] + work.counts["messages_rejected"],

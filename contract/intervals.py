@@ -33,10 +33,11 @@ class IntervalSet:
     def __repr__(self) -> str:
         return f"IntervalSet({self._intervals})"
 
-    def add(self, first: int, last: int | None = None) -> None:
+    def add(self, first: int, last: int | None = None) -> list[tuple[int, int]]:
         """Add the number, or all from first to last inclusive.
 
-        Raises: ValueError if last < first.
+        Returns: the intervals that this one took in, as they were before.
+        Raises:  ValueError if last < first.
         """
         last = first if last is None else last
         if last < first:
@@ -49,7 +50,9 @@ class IntervalSet:
             first = min(first, self._intervals[end][0])
             last = max(last, self._intervals[end][1])
             end += 1
+        taken = self._intervals[start:end]
         self._intervals[start:end] = [(first, last)]
+        return taken
 
     def interval_of(self, number: int) -> tuple[int, int]:
         """Return the interval that holds the number. Raises: KeyError if none does."""

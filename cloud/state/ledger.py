@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
 from cloud.state import schema
+from cloud.state.upsert import upsert_all
 from contract.codec import Rejected
 from contract.intervals import IntervalSet
 from contract.readings import Batch
@@ -14,63 +17,98 @@ from contract.readings import Batch
 SAMPLE_BYTES = 512
 QUARANTINE_ROWS = 10_000
 QUARANTINE_PER_MESSAGE = 20
+EPOCHS_IN_MEMORY = 10_000
+
+
+@dataclass(slots=True)
+class _Epoch:
+    """One epoch's numbers, and which rows of `epoch_intervals` are no longer as they are stored."""
+
+    have: IntervalSet
+    readings: int
+    changed: dict[int, int] = field(default_factory=dict)  # first → last
+    gone: set[int] = field(default_factory=set)  # first
+
+    def add(self, first: int, last: int) -> None:
+        for taken, _ in self.have.add(first, last):
+            self.changed.pop(taken, None)
+            self.gone.add(taken)
+        first, last = self.have.interval_of(first)
+        self.changed[first] = last
+        self.gone.discard(first)
 
 
 class BatchLedger:
-    """The sets of committed batch numbers, kept in memory and saved in the caller's transaction."""
+    """The sets of committed batch numbers, kept in memory and saved in the caller's transaction.
 
-    def __init__(self) -> None:
-        self._have: dict[tuple[str, str], IntervalSet] = {}
-        self._readings: dict[tuple[str, str], int] = {}
+    Memory holds the epochs that batches came of last; the others wait in the database.
+    """
+
+    def __init__(self, most_in_memory: int = EPOCHS_IN_MEMORY) -> None:
+        self._most = most_in_memory
+        self._epochs: OrderedDict[tuple[str, str], _Epoch] = OrderedDict()
 
     def load(self, connection: sa.Connection, gateway: str, epoch: str) -> IntervalSet:
         """Return the numbers of an epoch, read on first use."""
         key = gateway, epoch
-        if key not in self._have:
-            table = schema.epochs
-            row = connection.execute(
-                sa.select(table.c.intervals, table.c.readings).where(
-                    table.c.gateway == gateway, table.c.epoch == epoch
-                )
-            ).one_or_none()
-            self._have[key] = (
-                IntervalSet((a, b) for a, b in row.intervals) if row else IntervalSet()
-            )
-            self._readings[key] = row.readings if row else 0
-        return self._have[key]
+        if key not in self._epochs:
+            self._epochs[key] = _read(connection, gateway, epoch)
+        self._epochs.move_to_end(key)
+        return self._epochs[key].have
 
     def have(self, gateway: str, epoch: str) -> IntervalSet:
-        """Return a set that load() has read."""
-        return self._have[gateway, epoch]
+        """Return a set that load() has read since the last forget()."""
+        return self._epochs[gateway, epoch].have
 
     def add(self, gateway: str, batch: Batch, readings: int) -> None:
         """Note a batch as come, and what it says was given up as never to come."""
-        have = self._have[gateway, batch.epoch]
-        have.add(batch.seq)
+        kept = self._epochs[gateway, batch.epoch]
+        kept.add(batch.seq, batch.seq)
         for gap in batch.gaps:
-            have.add(gap.first_seq, gap.last_seq)
-        self._readings[gateway, batch.epoch] += readings
+            kept.add(gap.first_seq, gap.last_seq)
+        kept.readings += readings
 
     def save(
         self, connection: sa.Connection, touched: Iterable[tuple[str, str]], now_ms: int
     ) -> None:
-        """Write the sets that changed."""
+        """Write what changed of the sets: as much as came, however many holes they have."""
+        rows, gone, changed = [], [], []
         for gateway, epoch in touched:
-            row = {
-                "gateway": gateway,
-                "epoch": epoch,
-                "intervals": [list(interval) for interval in self._have[gateway, epoch]],
-                "readings": self._readings[gateway, epoch],
-                "last_ms": now_ms,
-            }
-            table = schema.epochs
-            changed = connection.execute(
-                table.update()
-                .where(table.c.gateway == gateway, table.c.epoch == epoch)
-                .values(**row)
-            ).rowcount
-            if not changed:
-                connection.execute(table.insert().values(**row, first_ms=now_ms))
+            kept = self._epochs[gateway, epoch]
+            key = {"gateway": gateway, "epoch": epoch}
+            rows.append({**key, "readings": kept.readings, "first_ms": now_ms, "last_ms": now_ms})
+            gone += [{"gone_" + k: v for k, v in key.items()} | {"gone": n} for n in kept.gone]
+            changed += [{**key, "first_seq": a, "last_seq": b} for a, b in kept.changed.items()]
+            kept.gone.clear()
+            kept.changed.clear()
+        upsert_all(connection, schema.epochs, rows, keep=["first_ms"])
+        if gone:
+            connection.execute(_DELETE_INTERVAL, gone)
+        upsert_all(connection, schema.epoch_intervals, changed)
+
+    def forget(self) -> None:
+        """Keep in memory only what came last; after the commit, when nothing is unsaved."""
+        while len(self._epochs) > self._most:
+            self._epochs.popitem(last=False)
+
+
+_INTERVALS = schema.epoch_intervals
+_DELETE_INTERVAL = _INTERVALS.delete().where(
+    _INTERVALS.c.gateway == sa.bindparam("gone_gateway"),
+    _INTERVALS.c.epoch == sa.bindparam("gone_epoch"),
+    _INTERVALS.c.first_seq == sa.bindparam("gone"),
+)
+
+
+def _read(connection: sa.Connection, gateway: str, epoch: str) -> _Epoch:
+    def of(table: sa.Table) -> sa.ColumnElement[bool]:
+        return sa.and_(table.c.gateway == gateway, table.c.epoch == epoch)
+
+    readings = connection.scalar(sa.select(schema.epochs.c.readings).where(of(schema.epochs)))
+    rows = connection.execute(
+        sa.select(_INTERVALS.c.first_seq, _INTERVALS.c.last_seq).where(of(_INTERVALS))
+    )
+    return _Epoch(IntervalSet((row.first_seq, row.last_seq) for row in rows), readings or 0)
 
 
 def record_gaps(connection: sa.Connection, gateway: str, batch: Batch, now_ms: int) -> None:

@@ -54,15 +54,10 @@ class Registry:
 
         A device that no birth has named yet is written down too, and is nobody's.
         """
-        new = []
-        numbers = np.empty(len(readings), np.int32)
-        for index, reading in enumerate(readings):
-            series = self._series.get((reading.device, reading.measurement))
-            if series is None:
-                series = self._add(connection, gateway, reading, now_ms)
-                new.append(series)
-            numbers[index] = series.id
-        return numbers, new
+        names = [(reading.device, reading.measurement) for reading in readings]
+        unknown = [name for name in dict.fromkeys(names) if name not in self._series]
+        new = self._add(connection, gateway, unknown, now_ms) if unknown else []
+        return np.array([self._series[name].id for name in names], np.int32), new
 
     def born(
         self, connection: sa.Connection, birth: Birth, now_ms: int
@@ -138,35 +133,52 @@ class Registry:
         return [self._remember(series.id, device, series.measurement) for series in mine]
 
     def _add(
-        self, connection: sa.Connection, gateway: str, reading: Reading, now_ms: int
-    ) -> Series:
-        if reading.device not in self._devices:
-            row: dict[str, Any] = {
-                "id": reading.device,
-                "gateway": gateway,
-                "kind": "",
-                "profile": "",
-                "period_s": None,
-                "name": "",
-                "asset": "",
-                "owner": "",
-                "address": "",
-                "tags": {},
-                "first_seen_ms": now_ms,
-            }
-            connection.execute(schema.devices.insert().values(**row))
-            self._devices[reading.device] = device_of(row)
-        number = connection.scalar(
-            schema.series.insert()
-            .values(device=reading.device, measurement=reading.measurement)
-            .returning(schema.series.c.id)
-        )
-        return self._remember(int(number or 0), self._devices[reading.device], reading.measurement)
+        self,
+        connection: sa.Connection,
+        gateway: str,
+        names: Sequence[tuple[str, str]],
+        now_ms: int,
+    ) -> list[Series]:
+        """Write new series down, all at once: a batch may name ten thousand."""
+        devices = [
+            d for d in dict.fromkeys(device for device, _ in names) if d not in self._devices
+        ]
+        rows = [_nobodys(device, gateway, now_ms) for device in devices]
+        if rows:
+            connection.execute(schema.devices.insert(), rows)
+            self._devices |= {row["id"]: device_of(row) for row in rows}
+        last = connection.scalar(sa.select(sa.func.max(schema.series.c.id))) or 0
+        numbered = [
+            {"id": number, "device": device, "measurement": measurement}
+            for number, (device, measurement) in enumerate(names, last + 1)
+        ]
+        connection.execute(schema.series.insert(), numbered)
+        return [
+            self._remember(number, self._devices[device], measurement)
+            for number, (device, measurement) in enumerate(names, last + 1)
+        ]
 
     def _remember(self, number: int, device: Device, measurement: str) -> Series:
         series = Series(id=number, device=device, measurement=measurement)
         self._series[device.id, measurement] = series
         return series
+
+
+def _nobodys(device: str, gateway: str, now_ms: int) -> dict[str, Any]:
+    """Return the row of a device that no birth has named yet."""
+    return {
+        "id": device,
+        "gateway": gateway,
+        "kind": "",
+        "profile": "",
+        "period_s": None,
+        "name": "",
+        "asset": "",
+        "owner": "",
+        "address": "",
+        "tags": {},
+        "first_seen_ms": now_ms,
+    }
 
 
 def device_of(row: Mapping[str, Any]) -> Device:

@@ -51,16 +51,26 @@ gateways = Table(
     Column("problems", JSON, nullable=False),
 )
 
-# Which batch numbers have been committed, as intervals [[1,17],[19,19]]: design.md §3.
+# One row per buffer file of a gateway; never forgotten, for its batches may come at any time.
 epochs = Table(
     "epochs",
     metadata,
     Column("gateway", String(63), primary_key=True),
     Column("epoch", String(32), primary_key=True),
-    Column("intervals", JSON, nullable=False),
     Column("readings", BigInteger, nullable=False),
     Column("first_ms", BigInteger, nullable=False),
     Column("last_ms", BigInteger, nullable=False),
+)
+
+# Which batch numbers have been committed, from first to last: design.md §3. Disjoint within an
+# epoch; a commit writes only the rows that it changed.
+epoch_intervals = Table(
+    "epoch_intervals",
+    metadata,
+    Column("gateway", String(63), primary_key=True),
+    Column("epoch", String(32), primary_key=True),
+    Column("first_seq", BigInteger, primary_key=True),
+    Column("last_seq", BigInteger, nullable=False),
 )
 
 gaps = Table(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -12,11 +12,24 @@ from cloud.state import schema
 
 def upsert(connection: sa.Connection, table: sa.Table, row: Mapping[str, object]) -> None:
     """Insert the row, or update the one with its primary key."""
+    upsert_all(connection, table, [row])
+
+
+def upsert_all(
+    connection: sa.Connection,
+    table: sa.Table,
+    rows: Sequence[Mapping[str, object]],
+    keep: Sequence[str] = (),
+) -> None:
+    """Insert rows of the same columns, or update those that are there, but for what they keep."""
+    if not rows:
+        return
     key = [column.name for column in table.primary_key]
-    changed = {name: value for name, value in row.items() if name not in key}
     make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    insert = make(table)
+    changed = {name: insert.excluded[name] for name in rows[0] if name not in (*key, *keep)}
     connection.execute(
-        make(table).values(**row).on_conflict_do_update(index_elements=key, set_=changed)
+        insert.on_conflict_do_update(index_elements=key, set_=changed), [dict(row) for row in rows]
     )
 
 

@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from cloud import pipeline
 from cloud.core.model import Severity
@@ -85,12 +87,13 @@ def batch(
     seq: int,
     *values: float,
     gateway: str = "cabinet",
+    device: str = "gas-1",
     gaps: tuple[Gap, ...] = (),
 ) -> Message:
     """One reading a second, the last one now."""
     now_ms = clock.now_ms()
     readings = tuple(
-        Reading("gas-1", "gas_pressure", now_ms - 1000 * (len(values) - 1 - at), value)
+        Reading(device, "gas_pressure", now_ms - 1000 * (len(values) - 1 - at), value)
         for at, value in enumerate(values)
     )
     return Message(
@@ -138,6 +141,41 @@ def test_new_batches_before_old_ones_are_both_stored(
     assert line.take([batch(clock, 2, 2.0)]).acks[0][1] == Ack(epoch=EPOCH, seq=0, ranges=((2, 2),))
     assert line.take([late]).acks[0][1] == Ack(epoch=EPOCH, seq=2)
     assert counted(database)["readings_stored"] == 2
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_in_any_order_and_however_often_each_reading_is_stored_once(
+    database: Database, clock: ManualClock, data: st.DataObject
+) -> None:
+    """Shuffled, doubled, cut into commits anywhere, and with restarts between them."""
+    with database.write() as connection:
+        for table in reversed(schema.metadata.sorted_tables):
+            connection.execute(table.delete())
+    sent = [
+        (gateway, seq, batch(clock, seq, 2.0, 2.1, gateway=gateway, device=f"gas-{seq}-{gateway}"))
+        for gateway in ("here", "there")
+        for seq in range(1, 7)
+    ]
+    arriving = data.draw(st.permutations(sent + data.draw(st.lists(st.sampled_from(sent)))))
+    line = new_line(database, clock)
+    while arriving:
+        size = data.draw(st.integers(1, 6))
+        if data.draw(st.booleans()):
+            line = new_line(database, clock)
+        acks = line.take([message for _, _, message in arriving[:size]]).acks
+        told = dict(acks)
+        assert all(told[gateway].covers(seq) for gateway, seq, _ in arriving[:size])
+        arriving = arriving[size:]
+    blocks = [hot.decode(row.data) for row in rows(database, schema.blocks)]
+    keys = [key for b in blocks for key in zip(b.series, b.observed_ms, strict=True)]
+    assert len(keys) == len(set(keys)) == 24
+    assert {
+        (r.gateway, r.first_seq, r.last_seq) for r in rows(database, schema.epoch_intervals)
+    } == {
+        ("here", 1, 6),
+        ("there", 1, 6),
+    }
 
 
 def test_what_was_known_is_known_after_a_restart(

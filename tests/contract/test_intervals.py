@@ -46,6 +46,16 @@ def test_order_does_not_matter() -> None:
     assert IntervalSet([(5, 5), (1, 3), (4, 4)]) == IntervalSet([(1, 5)])
 
 
+@given(stretches, st.tuples(st.integers(1, 60), st.integers(0, 8)))
+def test_what_an_interval_took_in_is_told(
+    added: list[tuple[int, int]], last: tuple[int, int]
+) -> None:
+    intervals = IntervalSet(added)
+    before = set(intervals)
+    taken = intervals.add(last[0], last[0] + last[1])
+    assert set(intervals) == before - set(taken) | {intervals.interval_of(last[0])}
+
+
 def test_a_backward_interval_is_refused() -> None:
     with pytest.raises(ValueError, match=r"backwards: 5\.\.4"):
         IntervalSet([(5, 4)])

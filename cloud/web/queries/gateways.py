@@ -13,6 +13,7 @@ from contract.intervals import IntervalSet
 MAX_GAPS = 200
 
 Row = sa.Row[tuple[object, ...]]
+Have = dict[tuple[str, str], IntervalSet]
 
 
 def all_of(connection: sa.Connection, only: str | None = None) -> list[models.GatewayDetail]:
@@ -26,9 +27,10 @@ def all_of(connection: sa.Connection, only: str | None = None) -> list[models.Ga
     )
     numbers = {row[0]: row[1] for row in per_gateway}
     epochs = _by_gateway(connection.execute(_of(schema.epochs, only)))
+    have = _have(connection.execute(_of(schema.epoch_intervals, only)))
     gaps = _by_gateway(connection.execute(_of(schema.gaps, only)))
     return [
-        _gateway(row, numbers.get(row.id, 0), epochs.get(row.id, []), gaps.get(row.id, []))
+        _gateway(row, numbers.get(row.id, 0), epochs.get(row.id, []), have, gaps.get(row.id, []))
         for row in connection.execute(query)
     ]
 
@@ -70,11 +72,19 @@ def _by_gateway(rows: Iterable[Row]) -> dict[str, list[Row]]:
     return found
 
 
+def _have(rows: Iterable[Row]) -> Have:
+    """Return the sets of batch numbers, by gateway and epoch."""
+    found: Have = {}
+    for row in rows:
+        found.setdefault((row.gateway, row.epoch), IntervalSet()).add(row.first_seq, row.last_seq)
+    return found
+
+
 def _gateway(
-    row: Row, devices: int, epoch_rows: Sequence[Row], gap_rows: Sequence[Row]
+    row: Row, devices: int, epoch_rows: Sequence[Row], have: Have, gap_rows: Sequence[Row]
 ) -> models.GatewayDetail:
     gaps = [_gap(gap) for gap in gap_rows]
-    epochs = [_epoch(epoch) for epoch in epoch_rows]
+    epochs = [_epoch(epoch, have.get((row.id, epoch.epoch), IntervalSet())) for epoch in epoch_rows]
     return models.GatewayDetail(
         id=row.id,
         online=row.online,
@@ -91,8 +101,7 @@ def _gateway(
     )
 
 
-def _epoch(row: Row) -> models.Epoch:
-    have = IntervalSet((first, last) for first, last in row.intervals)
+def _epoch(row: Row, have: IntervalSet) -> models.Epoch:
     return models.Epoch(
         epoch=row.epoch,
         intervals=_intervals(have),

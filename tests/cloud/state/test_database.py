@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 
 from cloud.core.columns import Columns
@@ -15,8 +17,10 @@ from cloud.state import schema
 from cloud.state.database import SAFE_SQLITE, Database, sqlite_module, sqlite_url
 from cloud.state.lock import exclusive
 from cloud.state.migrate import migrate, require_current
-from cloud.state.upsert import count, upsert
+from cloud.state.upsert import count, upsert, upsert_all
 from contract.errors import ConfigError, StorageError
+
+MIGRATIONS = Path(__file__).parents[3] / "cloud" / "state" / "migrations"
 
 
 def test_the_migrations_make_the_schema(database: Database) -> None:
@@ -34,6 +38,28 @@ def test_migrating_twice_changes_nothing(database: Database) -> None:
 def test_an_empty_database_is_refused_with_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="run: gridwarden cloud init"):
         require_current(Database(sqlite_url(tmp_path / "new.sqlite")))
+
+
+def test_batch_numbers_become_rows_and_come_back(tmp_path: Path) -> None:
+    """Version 1 kept an epoch's numbers as one JSON; none may be forgotten on the way."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    database = Database(sqlite_url(tmp_path / "old.sqlite"))
+    with database.write() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.exec_driver_sql(
+            "INSERT INTO epochs (gateway, epoch, intervals, readings, first_ms, last_ms) VALUES"
+            " ('a', 'aaaaaaaa', '[[1, 17], [19, 19]]', 3, 5, 6), ('a', 'bbbbbbbb', '[]', 0, 5, 6)"
+        )
+        command.upgrade(config, "0002")
+        rows = connection.execute(sa.select(schema.epoch_intervals)).all()
+        assert rows == [("a", "aaaaaaaa", 1, 17), ("a", "aaaaaaaa", 19, 19)]
+        command.downgrade(config, "0001")
+        back = connection.exec_driver_sql("SELECT epoch, intervals FROM epochs").all()
+        assert back == [("aaaaaaaa", "[[1, 17], [19, 19]]"), ("bbbbbbbb", "[]")]
+    migrate(database)
+    database.close()
 
 
 def test_a_block_number_is_never_given_twice(database: Database) -> None:
@@ -109,6 +135,17 @@ def test_upsert_inserts_and_then_updates(database: Database) -> None:
             upsert(connection, schema.counters, {"name": "a", "value": value})
     with database.read() as connection:
         assert connection.execute(sa.select(schema.counters)).all() == [("a", 2)]
+
+
+def test_many_rows_are_upserted_at_once_and_keep_what_they_are_told_to(database: Database) -> None:
+    one = {"gateway": "a", "epoch": "aaaaaaaa", "readings": 1, "first_ms": 1, "last_ms": 1}
+    with database.write() as connection:
+        upsert_all(connection, schema.epochs, [])
+        upsert_all(connection, schema.epochs, [one])
+        later = one | {"readings": 2, "first_ms": 9, "last_ms": 9}
+        upsert_all(connection, schema.epochs, [later, one | {"gateway": "b"}], keep=["first_ms"])
+        rows = connection.execute(sa.select(schema.epochs)).all()
+    assert rows == [("a", "aaaaaaaa", 2, 1, 9), ("b", "aaaaaaaa", 1, 1, 1)]
 
 
 def test_a_lock_is_held_by_one(tmp_path: Path) -> None:

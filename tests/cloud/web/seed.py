@@ -374,10 +374,15 @@ def _told(connection: sa.Connection, now_ms: int) -> None:
     told_state(connection, GATEWAY, state, now_ms)
     connection.execute(
         schema.epochs.insert().values(
-            gateway=GATEWAY, epoch="5f0c2a91", intervals=[[1, 7200]], readings=201_600,
+            gateway=GATEWAY, epoch="5f0c2a91", readings=201_600,
             first_ms=now_ms - HISTORY_S * 1000, last_ms=now_ms,
         )
     )  # fmt: skip
+    connection.execute(
+        schema.epoch_intervals.insert().values(
+            gateway=GATEWAY, epoch="5f0c2a91", first_seq=1, last_seq=7200
+        )
+    )
 
 
 def _for_gate(known: DeviceBirth) -> Device:

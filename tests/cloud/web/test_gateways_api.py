@@ -35,11 +35,17 @@ async def test_every_hole_is_counted_and_explained(
             schema.epochs.insert().values(
                 gateway=GATEWAY,
                 epoch="0badcafe",
-                intervals=[[1, 14], [17, 20]],
                 readings=140,
                 first_ms=NOW_MS,
                 last_ms=NOW_MS,
             )
+        )
+        connection.execute(
+            schema.epoch_intervals.insert(),
+            [
+                {"gateway": GATEWAY, "epoch": "0badcafe", "first_seq": first, "last_seq": last}
+                for first, last in ((1, 14), (17, 20))
+            ],
         )
         connection.execute(
             schema.gaps.insert().values(

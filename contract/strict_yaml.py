@@ -12,7 +12,7 @@ import difflib
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pydantic
@@ -35,14 +35,21 @@ class _TooManyError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A file's plain data, and the line (from 1) where each key or item of it stands."""
+    """A file's plain data, and the line (from 1) where each key or item of it stands.
+
+    origins: what did not come from the file, and where from.
+    """
 
     name: str
     data: object
     lines: Mapping[Where, int]
+    origins: Mapping[Where, str] = field(default_factory=dict)
 
     def problem(self, where: Where, what: str) -> str:
         """Say what is wrong where: `file:line: key: what`."""
+        for end in range(len(where), 0, -1):
+            if where[:end] in self.origins:
+                return f"{self.origins[where[:end]]}: {spell(where)}: {what}"
         line = next(
             (
                 self.lines[where[:end]]
@@ -180,7 +187,7 @@ def _known_part(document: Document, loc: Where) -> Where:
     """Drop from pydantic's place what is not in the file: a union's tag, a missing key."""
     known: Where = ()
     for part in loc:
-        if (*known, part) in document.lines:
+        if (*known, part) in document.lines or (*known, part) in document.origins:
             known = (*known, part)
     return known
 
@@ -202,9 +209,9 @@ def _own_keys(model: object) -> list[str]:
 
 def _step(annotation: object, part: str | int) -> Iterator[object]:
     for model in _models(annotation):
-        for name, field in model.model_fields.items():
-            if part in (name, field.alias):
-                yield field.annotation
+        for name, known in model.model_fields.items():
+            if part in (name, known.alias):
+                yield known.annotation
         if part not in model.model_fields:
             yield model  # a union's tag: stay
     for argument in _flat(annotation):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
 
@@ -17,10 +18,12 @@ from edge.config import EdgeConfig
 from edge.core.schedule import Backoff
 from edge.drivers.bus import Surroundings
 from edge.health import DeviceHealth, Health
+from edge.metrics import served
 from edge.pipeline import Pipeline
-from edge.ports import Source
+from edge.ports import Held, Source
 from edge.quarantine import Quarantine
 from edge.store import open_store
+from edge.systemd import Notifier
 from edge.uplink import Uplink
 
 log = logging.getLogger(__name__)
@@ -36,6 +39,8 @@ class Agent:
     def __init__(self, config: EdgeConfig, clock: Clock) -> None:
         self._config = config
         health = Health(clock, {device.id: DeviceHealth() for device in config.devices})
+        self.health = health
+        self._manager = Notifier()
         self._buffer = Buffer(
             partial(
                 open_store,
@@ -65,6 +70,10 @@ class Agent:
             health=health,
         )
 
+    def held(self) -> Held | None:
+        """Return what the buffer holds, as of its last commit."""
+        return self._buffer.held
+
     async def run(self, stop: asyncio.Event, drain_s: float = DRAIN_S) -> None:
         """Run until `stop` is set; then end well within drain_s and a second or two."""
         await self._buffer.open()
@@ -76,16 +85,22 @@ class Agent:
                 ]
                 writing = tasks.create_task(self._buffer.run(), name="buffer")
                 sending = tasks.create_task(self._uplink.run(), name="uplink")
+                watching = tasks.create_task(
+                    self._manager.watch(self._buffer.alive), name="watchdog"
+                )
                 log.info("running with %d devices", len(self._config.devices))
+                self._manager.tell("READY=1", f"STATUS={len(self._config.devices)} devices")
                 try:
                     await stop.wait()
                     log.info("stopping")
+                    self._manager.tell("STOPPING=1")
                     await _cancel(reading)
                     self._buffer.stop()
                     await writing
                     await self._buffer.commit()
                     await self._drain(drain_s)
                 finally:  # also when one of them has failed: the others must end, too
+                    watching.cancel()
                     self._buffer.stop()
                     self._uplink.stop()
                     await asyncio.wait([sending], timeout=GOODBYE_S)
@@ -104,17 +119,22 @@ class Agent:
             log.info("not everything is acknowledged; it stays in the buffer")
 
 
-async def run(config: EdgeConfig, drain_s: float = DRAIN_S) -> None:
-    """Run an agent until SIGTERM or SIGINT.
+async def run(
+    config: EdgeConfig, drain_s: float = DRAIN_S, left_out: Callable[[], int] = int
+) -> None:
+    """Run an agent until SIGTERM or SIGINT. left_out: how many log lines were.
 
-    Raises: ConfigError if another agent uses the same buffer.
+    Raises: ConfigError if another agent uses the same buffer, or the port of the metrics is taken.
     """
     with lock.held(config.buffer.path):
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
-        await Agent(config, SystemClock()).run(stop, drain_s)
+        agent = Agent(config, SystemClock())
+        agent.health.log_lines_left_out = left_out
+        with served(config.metrics, agent.health, agent.held):
+            await agent.run(stop, drain_s)
 
 
 async def _cancel(tasks: list[asyncio.Task[None]]) -> None:

@@ -27,6 +27,8 @@ T = TypeVar("T")
 
 URGENT_S = 0.02
 RETRY_S = 1.0
+# A disk that has not answered for so long will not: better to start again.
+HANGING_S = 60.0
 MAX_PENDING = 100_000
 NAME = "buffer"
 
@@ -64,6 +66,7 @@ class Buffer:
         self._loss: Loss | None = None
         self._acknowledged = IntervalSet()
         self._to_delete = False
+        self._busy_since_s: float | None = None
         self._wake = asyncio.Event()
         self._stopping = asyncio.Event()
         self.epoch = ""
@@ -163,14 +166,26 @@ class Buffer:
         self.on_commit(batches)
         return True
 
+    def alive(self) -> bool:
+        """Whether the disk answers at all; a failure is an answer, too."""
+        since_s = self._busy_since_s
+        return since_s is None or self._clock.monotonic_s() - since_s < HANGING_S
+
     async def _in_thread(self, job: Callable[[Store], T]) -> T:
         acknowledged, self._acknowledged = self._acknowledged, IntervalSet()
         return await asyncio.get_running_loop().run_in_executor(
-            self._thread, self._with_store, job, acknowledged
+            self._thread, self._watched, job, acknowledged
         )
 
-    def _with_store(self, job: Callable[[Store], T], acknowledged: IntervalSet) -> T:
+    def _watched(self, job: Callable[[Store], T], acknowledged: IntervalSet) -> T:
         """Runs in the buffer's thread, as everything does that touches the store."""
+        self._busy_since_s = self._clock.monotonic_s()
+        try:
+            return self._with_store(job, acknowledged)
+        finally:
+            self._busy_since_s = None
+
+    def _with_store(self, job: Callable[[Store], T], acknowledged: IntervalSet) -> T:
         if self._store is None:
             self._store = self._open_store(fresh=self._damaged)
             self._damaged = False

@@ -17,8 +17,9 @@ from typing import Annotated
 import msgspec
 import typer
 
-from contract.clock import iso_utc
+from contract.clock import SystemClock, iso_utc
 from edge import app as agent
+from edge import logs
 from edge.cabinet.commands import read, scan, watch
 from edge.cabinet.probe_command import probe
 from edge.config import EdgeConfig, load
@@ -65,12 +66,12 @@ def run(
 ) -> None:
     """Read devices, keep readings on disk, publish them; until Ctrl-C or SIGTERM."""
     checked = load(config)
-    _set_up_log(log_level)
+    limit = logs.set_up(checked.log, log_level, SystemClock())
     threads = ThreadPoolExecutor(thread_name_prefix="resolver")
     loop = asyncio.new_event_loop()
     loop.set_default_executor(threads)
     loop.set_exception_handler(_tell_loop_error)
-    loop.run_until_complete(agent.run(checked, drain_s))
+    loop.run_until_complete(agent.run(checked, drain_s, left_out=lambda: limit.suppressed))
     loop.close()
     threads.shutdown(wait=False, cancel_futures=True)
     _leave_hanging_threads()
@@ -108,18 +109,6 @@ def _words(held: Held, path: Path) -> str:
         f"held: {held.held_readings} readings in {held.held_batches} batches{oldest}\n"
         f"size: {held.held_bytes} of {held.max_bytes} bytes"
     )
-
-
-def _set_up_log(level: Level) -> None:
-    logging.Formatter.converter = time.gmtime
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=level.upper(),
-        format="%(asctime)sZ %(levelname)s %(message)s",
-        datefmt="%Y-%m-%dT%H:%M:%S",
-    )
-    # The drivers tell what happens on a line, once; pymodbus would for every packet.
-    logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
 
 
 def _tell_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:

@@ -5,6 +5,9 @@ Relative paths count from the file's own folder.
 
 from __future__ import annotations
 
+import json
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -18,11 +21,14 @@ from edge.checks import BusPlan, Checker, resolved
 from edge.devices import Device
 from edge.drivers import DRIVERS
 from edge.drivers.bus import Bus
+from edge.environment import overlaid
 from edge.options import (
     BufferOptions,
     DeviceOptions,
     Endpoint,
     Id,
+    LogOptions,
+    MetricsOptions,
     PollingOptions,
     Section,
     UplinkOptions,
@@ -42,6 +48,8 @@ class EdgeFile(Section):
     buffer: BufferOptions = BufferOptions()
     uplink: UplinkOptions = UplinkOptions()
     polling: PollingOptions = PollingOptions()
+    log: LogOptions = LogOptions()
+    metrics: MetricsOptions | None = None
     profiles: Path | None = None
     buses: tuple[AnyBus, ...] = ()
     devices: tuple[DeviceOptions, ...] = ()
@@ -49,7 +57,7 @@ class EdgeFile(Section):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EdgeConfig:
-    """A checked configuration. version: changes whenever the file does.
+    """A checked configuration. version: changes whenever the file does, or what overrides it.
 
     warnings: what is not as the file has it, on this machine and just now.
     """
@@ -61,6 +69,8 @@ class EdgeConfig:
     buffer: BufferOptions
     uplink: UplinkOptions
     polling: PollingOptions
+    log: LogOptions
+    metrics: MetricsOptions | None
     buses: tuple[BusPlan, ...]
     warnings: tuple[str, ...] = ()
 
@@ -70,13 +80,17 @@ class EdgeConfig:
         return tuple(device for plan in self.buses for device in plan.devices)
 
 
-def load(path: Path) -> EdgeConfig:
-    """Read and check a file; touches no network.
+def load(path: Path, environment: Mapping[str, str] = os.environ) -> EdgeConfig:
+    """Read and check a file with what the environment says; touches no network.
 
     Raises: ConfigError with every problem, each with file, line and key.
     """
     document = strict_yaml.read(path)
     problems: list[str] = []
+    try:
+        document = overlaid(document, environment, EdgeFile)
+    except ConfigError as error:
+        problems += error.problems
     try:
         strict_yaml.check(document, EdgeFile)
     except ConfigError as error:
@@ -90,15 +104,22 @@ def load(path: Path) -> EdgeConfig:
     file = EdgeFile.model_validate(document.data)
     return EdgeConfig(
         path=path,
-        version=sha256(path.read_bytes()).hexdigest()[:12],
+        version=_version(path, document),
         gateway=file.gateway,
         broker=resolved(file.broker, base),
         buffer=resolved(file.buffer, base),
         uplink=file.uplink,
         polling=file.polling,
+        log=resolved(file.log, base),
+        metrics=file.metrics,
         buses=plans,
         warnings=tuple(checker.warnings),
     )
+
+
+def _version(path: Path, document: strict_yaml.Document) -> str:
+    overridden = json.dumps(document.data, sort_keys=True) if document.origins else ""
+    return sha256(path.read_bytes() + overridden.encode()).hexdigest()[:12]
 
 
 def _place(problem: str) -> tuple[str, int]:

@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from contract.clock import Clock
+from edge.machine import Machine
+
+# Of a round trip's smoothed value, the newest one's share.
+NEWEST = 0.2
 
 
 @dataclass(slots=True)
 class DeviceHealth:
-    """One device: when it answered last (UTC ms), and how often it has not since the start."""
+    """One device: when it answered last (UTC ms), how fast, and how often it has not.
+
+    kinds: failures by the kind of error, since the start.
+    """
 
     answered_ms: int | None = None
     answers: int = 0
     failures: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    round_trip_s: float | None = None
     problem: str = ""
+
+
+@dataclass(slots=True)
+class BusHealth:
+    """One polled bus, since the start: for how long its line was busy, and with how many requests.
+
+    told_*: as they were when `state` was last made, for the share of the time since.
+    """
+
+    busy_s: float = 0.0
+    exchanges: int = 0
+    told_busy_s: float = 0.0
+    told_s: float | None = None
 
 
 @dataclass(slots=True)
@@ -23,9 +47,12 @@ class Health:
 
     clock: Clock
     devices: dict[str, DeviceHealth] = field(default_factory=dict)
+    buses: dict[str, BusHealth] = field(default_factory=dict)
     problems: dict[str, str] = field(default_factory=dict)  # what (a bus, the buffer) -> why
     quarantined: int = 0
     unknown_senders: int = 0
+    log_lines_left_out: Callable[[], int] = int
+    machine: Machine = field(default_factory=Machine)
 
     def answered(self, device: str, at_ms: int) -> bool:
         """Note an answer; return whether the device had been failing."""
@@ -35,13 +62,29 @@ class Health:
         figures.answers += 1
         return recovered
 
-    def failed(self, device: str, why: str) -> bool:
-        """Note a failure; return whether it is news."""
+    def failed(self, device: str, why: str, kind: str = "silent") -> bool:
+        """Note a failure, and of what kind; return whether it is news."""
         figures = self.devices[device]
         news = not figures.problem
         figures.problem = why
         figures.failures += 1
+        figures.kinds[kind] += 1
         return news
+
+    def exchanged(
+        self, bus: str, device: str, took_s: float, requests: int, *, answered: bool = True
+    ) -> None:
+        """Note that the line of a bus was busy with a device for so long."""
+        figures = self.buses.get(bus)
+        if figures is None:
+            figures = self.buses[bus] = BusHealth()
+        figures.busy_s += took_s
+        figures.exchanges += requests
+        if not answered or not requests:
+            return
+        known, trip_s = self.devices[device], took_s / requests
+        before_s = trip_s if known.round_trip_s is None else known.round_trip_s
+        known.round_trip_s = before_s + NEWEST * (trip_s - before_s)
 
     def set_problem(self, what: str, why: str) -> bool:
         """Note a problem of a bus, the buffer or the like; return whether it is news."""
@@ -55,18 +98,34 @@ class Health:
 
     def figures(self) -> dict[str, float]:
         """Return the figures as `state` carries them: dotted names, seconds and counts."""
-        now_ms = self.clock.now_ms()
-        figures: dict[str, float] = {
+        now_s = self.clock.monotonic_s()
+        return {
             "quarantined": self.quarantined,
             "unknown_senders": self.unknown_senders,
+            "log_lines_left_out": self.log_lines_left_out(),
+            **dict(self._bus_figures(now_s)),
+            **dict(self._device_figures(self.clock.now_ms())),
+            **self.machine.figures(now_s),
         }
-        for device, health in self.devices.items():
-            figures[f"device.{device}.failures"] = health.failures
-            if health.answered_ms is not None:
-                figures[f"device.{device}.age_s"] = (now_ms - health.answered_ms) / 1000
-        return figures
 
     def told(self) -> tuple[str, ...]:
         """Return the problems of now, one a line."""
         devices = [f"{name}: {d.problem}" for name, d in self.devices.items() if d.problem]
         return (*(f"{what}: {why}" for what, why in self.problems.items()), *devices)
+
+    def _bus_figures(self, now_s: float) -> Iterator[tuple[str, float]]:
+        for bus, figures in self.buses.items():
+            if figures.told_s is not None and now_s > figures.told_s:
+                share = (figures.busy_s - figures.told_busy_s) / (now_s - figures.told_s)
+                yield f"bus.{bus}.utilisation", round(min(1.0, share), 4)
+            figures.told_s, figures.told_busy_s = now_s, figures.busy_s
+
+    def _device_figures(self, now_ms: int) -> Iterator[tuple[str, float]]:
+        for device, figures in self.devices.items():
+            yield f"device.{device}.failures", figures.failures
+            for kind, n in figures.kinds.items():
+                yield f"device.{device}.failures.{kind}", n
+            if figures.answered_ms is not None:
+                yield f"device.{device}.age_s", (now_ms - figures.answered_ms) / 1000
+            if figures.round_trip_s is not None:
+                yield f"device.{device}.round_trip_s", round(figures.round_trip_s, 4)

@@ -75,6 +75,22 @@ class UplinkOptions(Section):
     reconnect_most_s: Seconds = 30.0
 
 
+class LogOptions(Section):
+    """Where the log goes, and how much of it. file: stderr where none is given."""
+
+    file: Path | None = None
+    max_bytes: Annotated[int, Field(ge=10_000)] = 5_000_000
+    old_files: Annotated[int, Field(ge=1, le=100)] = 4
+    lines_per_minute: Annotated[int, Field(ge=10, le=100_000)] = 300
+
+
+class MetricsOptions(Section):
+    """Where Prometheus reads the figures: plain HTTP, so best on this machine alone."""
+
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    port: Port = 9109
+
+
 class PollingOptions(Section):
     """How dead devices are probed: after first_s, then twice as long each time, up to most_s."""
 

@@ -36,6 +36,7 @@ class PolledBus:
         wake: asyncio.Event | None = None,
     ) -> None:
         self._name, self._timeout_s = name, timeout_s
+        self._bus = name.removeprefix("bus ")
         self._wake = wake
         self.line = line
         self._clock, self._health = around.clock, around.health
@@ -82,6 +83,7 @@ class PolledBus:
         answers: list[bytes | None] = []
         problem: TransportError | None = None
         sent_ms = received_ms = 0
+        began_s = self._clock.monotonic_s()
         try:
             await self._connect(device, poll)
             sent_ms = self._clock.now_ms()
@@ -98,6 +100,8 @@ class PolledBus:
             problem = error
         if poll.close_after:
             self.line.close()
+        took_s = self._clock.monotonic_s() - began_s
+        self._health.exchanged(self._bus, device, took_s, len(answers), answered=problem is None)
         if any(answer is not None for answer in answers):
             missing = len(poll.requests) - len(answers)
             observed_ms = (sent_ms + received_ms) // 2
@@ -138,7 +142,8 @@ class PolledBus:
         self, device: str, problem: TransportError | None, *, silent: bool, deliver: Deliver
     ) -> None:
         why = str(problem) if problem else "refuses every request"
-        if self._health.failed(device, why):
+        kind = type(problem).__name__ if problem else "Refused"
+        if self._health.failed(device, why, kind):
             log.warning("%s has failed: %s", device, why)
             if silent:
                 deliver(Silence(device, self._clock.now_ms()))

@@ -19,6 +19,7 @@ from contract.intervals import IntervalSet
 from contract.readings import Reading
 from edge.core.settled import SettledClock
 from edge.health import Health
+from edge.pending import Pending
 from edge.ports import Held, Loss, Store, Stored
 from edge.store import CorruptError
 
@@ -61,8 +62,7 @@ class Buffer:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="buffer")
         self._store: Store | None = None
         self._damaged = False
-        self._urgent: list[Reading] = []
-        self._normal: list[Reading] = []
+        self._urgent, self._normal = Pending(), Pending()
         self._loss: Loss | None = None
         self._acknowledged = IntervalSet()
         self._to_delete = False
@@ -73,13 +73,19 @@ class Buffer:
         self.held: Held | None = None
         self.on_commit: Callable[[Sequence[Stored]], None] = _ignore
 
-    def put(self, readings: Sequence[Reading], *, urgent: bool) -> None:
+    def put(
+        self,
+        readings: Sequence[Reading],
+        *,
+        urgent: bool,
+        on_commit: Callable[[], None] | None = None,
+    ) -> None:
         """Take readings; they are on disk within commit_every_s, urgent ones at once."""
         if urgent:
-            self._urgent += readings
+            self._urgent.put(readings, on_commit)
             self._wake.set()
         else:
-            self._normal += readings
+            self._normal.put(readings, on_commit)
         if len(self._urgent) + len(self._normal) > self._max_pending:
             self._give_up_oldest()
 
@@ -137,13 +143,12 @@ class Buffer:
 
     async def commit(self, *, urgent_only: bool = False) -> bool:
         """Commit what is pending; return False if the disk would not take it."""
-        urgent, self._urgent = self._urgent, []
-        normal: list[Reading] = []
-        if not urgent_only:
-            normal, self._normal = self._normal, normal
-        loss, self._loss = self._loss, None
-        if not (urgent or normal or loss or (self._to_delete and not urgent_only)):
+        pending = (self._urgent,) if urgent_only else (self._urgent, self._normal)
+        if not (any(pending) or self._loss or (self._to_delete and not urgent_only)):
             return True
+        taken = [each.take() for each in pending]
+        urgent, normal = taken[0].readings, [] if urgent_only else taken[1].readings
+        loss, self._loss = self._loss, None
         self._to_delete = False
         # A clock that has just jumped is no reason to give anything up for its age.
         now_ms = self._clock.now_ms()
@@ -156,7 +161,8 @@ class Buffer:
         try:
             batches, self.held = await self._in_thread(job)
         except StorageError as error:
-            self._urgent, self._normal = urgent + self._urgent, normal + self._normal
+            for queue, back in zip(pending, taken, strict=True):
+                queue.put_back(back)
             self._add_loss(loss)
             self._to_delete = True
             self._tell_failure(error)
@@ -164,6 +170,8 @@ class Buffer:
         if self._health.clear_problem(NAME):
             log.warning("the buffer takes readings again")
         self.on_commit(batches)
+        for each in taken:
+            each.keep_promises()
         return True
 
     def alive(self) -> bool:
@@ -206,11 +214,8 @@ class Buffer:
     def _give_up_oldest(self) -> None:
         """Only while the disk fails. A tenth at once: giving up one by one would be slow."""
         count = max(1, self._max_pending // 10)
-        gone = self._normal[:count]
-        del self._normal[:count]
-        if len(gone) < count:
-            gone += self._urgent[: count - len(gone)]
-            del self._urgent[: count - len(gone)]
+        gone = self._normal.give_up(count)
+        gone += self._urgent.give_up(count - len(gone))
         times = [reading.observed_ms for reading in gone]
         self._add_loss(Loss(len(gone), min(times), max(times), "disk failed"))
 

@@ -92,8 +92,19 @@ class Source(Protocol):
 class Sink(Protocol):
     """Where readings go: in the agent, the buffer."""
 
-    def put(self, readings: Sequence[Reading], *, urgent: bool) -> None:
-        """Take readings; those of gas and covers are urgent."""
+    def put(
+        self,
+        readings: Sequence[Reading],
+        *,
+        urgent: bool,
+        on_commit: Callable[[], None] | None = None,
+    ) -> None:
+        """Take readings; those of gas and covers are urgent.
+
+        on_commit: called in the event loop's thread once they are on disk, for good; never if they
+                   have to be given up before. With no readings at all, it is called once what was
+                   put before is on disk.
+        """
         ...
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from contract.readings import Reading
@@ -93,7 +93,13 @@ class _Taker:
 class Nowhere:
     """A Sink: nothing is kept."""
 
-    def put(self, readings: Sequence[Reading], *, urgent: bool) -> None:
+    def put(
+        self,
+        readings: Sequence[Reading],
+        *,
+        urgent: bool,
+        on_commit: Callable[[], None] | None = None,
+    ) -> None:
         """Forget them."""
 
 

@@ -278,7 +278,13 @@ class _Recorder(Buffer):
         super().__init__(_no_store, commit_every_s=1, clock=clock, health=health)
         self._given = readings
 
-    def put(self, readings: Sequence[Reading], *, urgent: bool) -> None:
+    def put(
+        self,
+        readings: Sequence[Reading],
+        *,
+        urgent: bool,
+        on_commit: Callable[[], None] | None = None,
+    ) -> None:
         self._given += readings
 
 

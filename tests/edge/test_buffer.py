@@ -122,6 +122,21 @@ async def test_a_failing_disk_loses_nothing_while_memory_lasts(
     assert caplog.text.count("disk is full") == 1
 
 
+async def test_who_asks_is_told_once_the_readings_are_on_disk_and_not_before() -> None:
+    bench, told = Bench(), list[str]()
+    bench.disk.broken = "database or disk is full"
+    bench.buffer.put(readings(1), urgent=False, on_commit=lambda: told.append("normal"))
+    bench.buffer.put(readings(1), urgent=True, on_commit=lambda: told.append("urgent"))
+    assert not await bench.buffer.commit()
+    assert told == []
+    bench.disk.broken = ""
+    assert await bench.buffer.commit(urgent_only=True)
+    assert told == ["urgent"]
+    assert await bench.buffer.commit()
+    assert told == ["urgent", "normal"]
+    await bench.buffer.close()
+
+
 async def test_what_memory_could_not_hold_is_told_as_a_gap() -> None:
     bench = Bench(max_pending=100)
     bench.disk.broken = "database or disk is full"

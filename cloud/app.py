@@ -16,9 +16,10 @@ from cloud.config import CloudConfig, Seal
 from cloud.core.gate import GatePolicy
 from cloud.intake import MqttIntake
 from cloud.pipeline import Line
+from cloud.ports import OpenedStore, SeriesStore
 from cloud.rules.loader import RuleSet, load_rules
-from cloud.series.lake import LakeStore
-from cloud.series.sealer import Sealer
+from cloud.series import SERIES_STORES
+from cloud.series.sealer import Keep, Sealer
 from cloud.state.database import Database
 from cloud.state.lock import exclusive
 from cloud.state.migrate import migrate, require_current
@@ -47,8 +48,13 @@ def initialise(config: CloudConfig) -> Database:
     return database
 
 
-def store(config: CloudConfig, database: Database) -> LakeStore:
-    return LakeStore(database, config.data / "lake", SystemClock())
+def opened_store(config: CloudConfig, database: Database) -> OpenedStore:
+    return SERIES_STORES[config.series.store](database, config.data, SystemClock())
+
+
+def store(config: CloudConfig, database: Database) -> SeriesStore:
+    """Open the reading side of the series store."""
+    return opened_store(config, database).series
 
 
 def rules(config: CloudConfig) -> RuleSet:
@@ -69,10 +75,12 @@ def run_intake(config: CloudConfig, stop: threading.Event) -> None:
     rule_set = rules(config)
     with _opened(config) as database, exclusive(config.data / "intake.lock", "intake"):
         clock = SystemClock()
-        sealer = Sealer(database, config.data / "lake", clock)
-        strays = sealer.remove_strays()
+        cold = opened_store(config, database).cold
+        keep = Keep(for_ms=round(config.seal.keep_s * 1000), readings=config.seal.keep_readings)
+        sealer = Sealer(database, cold, clock, keep)
+        strays = cold.recover()
         if strays:
-            log.warning("removed %d files of the lake that a crash left unnamed", strays)
+            log.warning("removed %d pieces of the series store that a crash left", strays)
         intake = MqttIntake(
             config.broker,
             config.intake,
@@ -172,7 +180,7 @@ def _seal(sealer: Sealer, settings: Seal, clock: Clock, stop: threading.Event) -
             log.error("not sealed, trying again: %s", error)
             continue
         if sealed.readings:
-            log.info("sealed %d readings into %d files", sealed.readings, sealed.files)
+            log.info("sealed %d readings into %d files", sealed.readings, sealed.parts)
 
 
 def _drain(database: Database, zone: ZoneInfo, clock: Clock, stop: threading.Event) -> None:

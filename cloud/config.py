@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -52,6 +52,14 @@ class Seal(_Section):
 
     every_s: Seconds = 300.0
     readings: Annotated[int, Field(ge=1)] = 2_000_000
+    keep_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 3_600.0
+    keep_readings: Annotated[int, Field(ge=0)] = 20_000_000
+
+
+class SeriesSettings(_Section):
+    """Where readings are kept."""
+
+    store: Literal["lake"] = "lake"
 
 
 class Rules(_Section):
@@ -71,6 +79,7 @@ class CloudConfig(_Section):
     web: Web = Web()
     intake: Intake = Intake()
     seal: Seal = Seal()
+    series: SeriesSettings = SeriesSettings()
     rules: Rules = Rules()
     timezone: str = "Asia/Shanghai"
 

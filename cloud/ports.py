@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,13 +25,31 @@ class Latest:
     quality: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeriesName:
+    """What a series is called outside: its device and measurement."""
+
+    device: str
+    measurement: str
+
+
 class SeriesStore(Protocol):
-    """Where readings are kept: always cold ∪ hot, in one consistent view."""
+    """The reading side of where readings are kept: always cold ∪ hot, in one consistent view."""
 
     def range(self, series: Sequence[int], from_ms: int, to_ms: int) -> Columns:
         """Return the readings with from_ms <= observed_ms < to_ms, sorted by series and time.
 
         Raises: StorageError if the disk or the database failed.
+        """
+        ...
+
+    def read(self, series: Sequence[int] | None, from_ms: int, to_ms: int) -> Iterator[Columns]:
+        """Yield what range() returns, of all series for None, however much there is.
+
+        UTC days come in order, each sorted by series and time; a part never spans two days, a day
+        may come in several parts. Memory does not grow with what is read. Each day is one
+        consistent view, taken when its first part is asked for.
+        Raises: StorageError, also half way.
         """
         ...
 
@@ -71,6 +89,70 @@ class Count:
     duplicates: int
     hot: int
     cold: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealing:
+    """Committed blocks on their way to a cold store: all from first_block to last_block.
+
+    columns are sorted by series and time, and hold at least one reading; names has every series
+    that is in them.
+    """
+
+    columns: Columns
+    names: Mapping[int, SeriesName]
+    first_block: int
+    last_block: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What write() made durable, and what is to be done when its blocks are forgotten.
+
+    commit runs in the transaction that moves the sealer's cursor past the blocks; from then on
+    they are read from the cold store, and from nowhere else.
+    """
+
+    parts: int
+    commit: Callable[[sa.Connection], None]
+
+
+class ColdStore(Protocol):
+    """The writing side of a series store. One thread of one process at a time uses it.
+
+    The sealer (cloud/series/sealer.py) hands over blocks in order, never two of them at once. What
+    was written and not committed may come again, in the same or in larger pieces, after a failure
+    or a kill -9: the store must not hold a reading twice for that.
+    """
+
+    def recover(self) -> int:
+        """Clear away what a crash left half done; return how much it was. Called at start.
+
+        Raises: StorageError.
+        """
+        ...
+
+    def write(self, sealing: Sealing) -> Written:
+        """Make the readings durable, though not necessarily visible yet.
+
+        Raises: StorageError; nothing of it is visible, and it will be called again.
+        """
+        ...
+
+    def tidy(self) -> bool:
+        """Do one bounded piece of upkeep (merging, retention); return whether more is due.
+
+        Raises: StorageError; nothing is lost, and it will be called again.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenedStore:
+    """Both sides of a series store."""
+
+    series: SeriesStore
+    cold: ColdStore
 
 
 class CaseSystem(Protocol):

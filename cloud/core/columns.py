@@ -36,6 +36,15 @@ class Columns:
             quality=self.quality[rows],
         )
 
+    def slice(self, begin: int, end: int) -> Columns:
+        """Return the rows from begin to before end, without copying."""
+        return Columns(
+            series=self.series[begin:end],
+            observed_ms=self.observed_ms[begin:end],
+            value=self.value[begin:end],
+            quality=self.quality[begin:end],
+        )
+
     def by_series_and_time(self) -> Columns:
         """Return the rows sorted by series, then time; equal ones keep their order."""
         return self.take(np.lexsort((self.observed_ms, self.series)))

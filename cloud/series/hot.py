@@ -1,18 +1,18 @@
 """The hot log: blocks of readings in columns, one a commit, in the state database.
 
-A block's bytes are an Arrow IPC stream, zstd inside, with the fields of SCHEMA: any Arrow reader
-opens one that was saved to a file.
+Blocks up to the sealer's cursor are sealed; they only stay for repairs. A block's bytes are an
+Arrow IPC stream, zstd inside, with SCHEMA's fields: any Arrow reader opens one saved to a file.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from threading import Lock
 
 import pyarrow as pa
 import sqlalchemy as sa
 
-from cloud.core.columns import Columns, concatenate
+from cloud.core.columns import Columns
 from cloud.state import schema
 from contract.errors import StorageError
 
@@ -77,32 +77,39 @@ class Block:
     columns: Columns
 
 
-class HotLog:
-    """Reads the hot log, decoding each block once; what is sealed away is forgotten here too."""
-
-    def __init__(self) -> None:
-        self._decoded: dict[int, Columns] = {}
-        self._lock = Lock()
-
-    def columns(self, connection: sa.Connection) -> Columns:
-        """Return all hot readings as the connection's transaction sees them, as committed."""
-        ids = connection.scalars(sa.select(schema.blocks.c.id).order_by(schema.blocks.c.id)).all()
-        with self._lock:
-            missing = [block for block in ids if block not in self._decoded]
-            if missing:
-                fresh = blocks_after(connection, missing[0] - 1)
-                self._decoded |= {block.id: block.columns for block in fresh}
-            self._decoded = {block: self._decoded[block] for block in ids}
-            return concatenate(list(self._decoded.values()))
+def sealed_upto(connection: sa.Connection) -> int:
+    """Return the last block that is read from the cold store; later ones are hot."""
+    return connection.scalar(sa.select(sa.func.max(schema.seals.c.last_block))) or 0
 
 
-def blocks_after(connection: sa.Connection, block: int, upto: int | None = None) -> list[Block]:
-    """Return the blocks with greater ids, up to and including `upto`, oldest first."""
+def waiting(connection: sa.Connection) -> int:
+    """Return how many readings are hot."""
+    table = schema.blocks
+    return int(
+        connection.scalar(
+            sa.select(sa.func.sum(table.c.readings)).where(table.c.id > sealed_upto(connection))
+        )
+        or 0
+    )
+
+
+def blocks_after(
+    connection: sa.Connection,
+    block: int,
+    upto: int | None = None,
+    between: tuple[int, int] | None = None,
+) -> Iterator[Block]:
+    """Yield the blocks with greater ids, up to and including `upto`, oldest first.
+
+    between: only those that have readings of these UTC milliseconds, the second not included.
+    Raises: StorageError if one is damaged.
+    """
     table = schema.blocks
     query = sa.select(table.c.id, table.c.committed_ms, table.c.data).where(table.c.id > block)
     if upto is not None:
         query = query.where(table.c.id <= upto)
-    return [
-        Block(id=row.id, committed_ms=row.committed_ms, columns=decode(row.data))
-        for row in connection.execute(query.order_by(table.c.id))
-    ]
+    if between is not None:
+        query = query.where(table.c.first_ms < between[1], table.c.last_ms >= between[0])
+    rows = connection.execution_options(yield_per=20).execute(query.order_by(table.c.id))
+    for row in rows:
+        yield Block(id=row.id, committed_ms=row.committed_ms, columns=decode(row.data))

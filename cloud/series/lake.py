@@ -1,31 +1,40 @@
-"""The lake: Parquet files by UTC day, sorted by series and time, read by DuckDB with the hot log.
+"""The lake's reading side: DuckDB over the Parquet files and what is hot, in one view.
 
-A file's columns: series (int32), device and measurement (text), observed_at (timestamp, ms, UTC),
-value (double, canonical unit; null for none), quality (uint16, contract.quality). The state
-database's `lake_files` says which files there are; what it does not name is a stray of a crash.
+The state database's `lake_files` says which files there are; what it does not name is a stray of a
+crash. docs/lake.md describes the files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from threading import Lock
+from typing import TypeVar
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
 from cloud.core.admit import DOUBTED_AHEAD_MS
-from cloud.core.columns import Columns
+from cloud.core.columns import Columns, concatenate
+from cloud.core.merge import merged, repeated
 from cloud.ports import Count, Latest, Stepped
 from cloud.series import hot
+from cloud.series.hot_view import HotView
+from cloud.series.lake_files import DAY_MS, day_name
+from cloud.series.parquet import ROW_GROUP, VALUE_SQL, open_file, parts
 from cloud.state import schema
 from cloud.state.database import Database
 from contract.clock import Clock
 from contract.errors import StorageError
 from contract.quality import UNUSABLE
 from contract.quantities import Averaging, quantity_of
+
+T = TypeVar("T")
 
 MAX_POINTS = 20_000
 
@@ -41,10 +50,13 @@ MEANS: dict[Averaging, str] = {
     Averaging.LAST: "arg_max(value, observed_ms)",
 }
 
-_COLD = """
-    SELECT series, epoch_ms(observed_at) AS observed_ms, coalesce(value, 'nan'::DOUBLE) AS value,
-           quality
-    FROM read_parquet(?)"""
+_COLD = f"""
+    SELECT series, epoch_ms(observed_at) AS observed_ms,
+           coalesce({VALUE_SQL}, 'nan'::DOUBLE) AS value, quality
+    FROM read_parquet(?)"""  # noqa: S608  our own words
+READ_ROWS = 1_000_000  # of all the files of a day together, in memory at a time
+CHECK = "; run: gridwarden cloud series check CONFIG"
+LOOKS = 3  # at a list of files that changes while it is looked at
 
 
 class LakeStore:
@@ -54,21 +66,71 @@ class LakeStore:
         self._database = database
         self._folder = folder
         self._clock = clock
-        self._hot = hot.HotLog()
+        self._hot = HotView()
         self._duckdb = duckdb.connect(config={"threads": 2})
         self._latest: dict[int, Latest] = {}
         self._latest_block = 0
         self._latest_lock = Lock()
 
     def range(self, series: Sequence[int], from_ms: int, to_ms: int) -> Columns:
+        if not series:
+            return concatenate([])
         rows = self._query(
             "SELECT series, observed_ms, value, quality FROM readings"
-            " WHERE list_contains(?, series) AND observed_ms >= ? AND observed_ms < ?"
-            " ORDER BY series, observed_ms",
-            [list(series), from_ms, to_ms],
+            " WHERE series BETWEEN ? AND ? AND list_contains(?, series)"
+            " AND observed_ms >= ? AND observed_ms < ? ORDER BY series, observed_ms",
+            [min(series), max(series), list(series), from_ms, to_ms],
             between=(from_ms, to_ms),
+            series=series,
         )
         return _columns(rows)
+
+    def read(self, series: Sequence[int] | None, from_ms: int, to_ms: int) -> Iterator[Columns]:
+        wanted = None if series is None else np.unique(np.asarray(series, np.int32))
+        for day in self._days(from_ms, to_ms):
+            begin, end = max(from_ms, day * DAY_MS), min(to_ms, (day + 1) * DAY_MS)
+            with ExitStack() as opened:
+                for part in _stable(partial(self._open_day, opened, wanted, begin, end)):
+                    inside = (part.observed_ms >= begin) & (part.observed_ms < end)
+                    if inside.any():
+                        yield part if inside.all() else part.take(inside)
+
+    def _days(self, from_ms: int, to_ms: int) -> list[int]:
+        """Return the days, counted from 1970, that may have readings."""
+        files, blocks = schema.lake_files, schema.blocks
+        with self._database.read() as connection:
+            spans = [
+                *connection.execute(
+                    sa.select(files.c.first_ms, files.c.last_ms).where(
+                        files.c.first_ms < to_ms, files.c.last_ms >= from_ms
+                    )
+                ),
+                *connection.execute(
+                    sa.select(blocks.c.first_ms, blocks.c.last_ms)
+                    .where(blocks.c.id > hot.sealed_upto(connection))
+                    .where(blocks.c.first_ms < to_ms, blocks.c.last_ms >= from_ms)
+                ),
+            ]
+        days: set[int] = set()
+        for first_ms, last_ms in spans:
+            begin, end = max(first_ms, from_ms), min(last_ms, to_ms - 1)
+            days.update(range(begin // DAY_MS, end // DAY_MS + 1))
+        return sorted(days)
+
+    def _open_day(
+        self, opened: ExitStack, series: NDArray[np.int32] | None, begin: int, end: int
+    ) -> Iterator[Columns]:
+        """Return the sorted readings of (part of) a day; its files stay open till they are read."""
+        with self._database.read() as connection:
+            files, _ = self._files(connection, (begin, end))
+            fresh = self._hot.select(
+                connection, begin, end, None if series is None else series.tolist()
+            )
+        rows = max(4_096, min(ROW_GROUP, READ_ROWS // max(1, len(files))))
+        runs: list[Iterator[Columns]] = [
+            parts(opened.enter_context(open_file(Path(file))), series, rows) for file in files
+        ]
+        return merged([*runs, [fresh.by_series_and_time()]])
 
     def stepped(self, series: int, from_ms: int, to_ms: int, step_ms: int) -> Stepped:
         if step_ms < 1:
@@ -82,6 +144,7 @@ class LakeStore:
             " AND NOT isnan(value) AND (quality & ?) = 0 GROUP BY step ORDER BY step",
             [from_ms, from_ms, step_ms, step_ms, series, from_ms, to_ms, int(UNUSABLE)],
             between=(from_ms, to_ms),
+            series=[series],
         )
         return Stepped(
             from_ms=rows.column("step").to_pylist(),
@@ -97,34 +160,53 @@ class LakeStore:
             return {wanted: self._latest[wanted] for wanted in series if wanted in self._latest}
 
     def count(self) -> Count:
+        table = schema.lake_files
         with self._database.read() as connection:
-            files, _ = self._files(connection, None)
-            hot_readings = len(self._hot.columns(connection))
-            cold = connection.scalar(sa.select(sa.func.sum(schema.lake_files.c.readings)))
-            rows = self._run(
-                "SELECT count(*) AS stored, count(DISTINCT (series, observed_ms)) AS distinct_ones"
-                " FROM readings",
-                [],
-                files,
-                self._hot.columns(connection),
-            ).to_pylist()[0]
-        stored = int(cold or 0) + hot_readings
-        if stored != rows["stored"]:
-            raise StorageError(
-                f"the lake holds {rows['stored']} readings where its list names {stored}"
-            )
+            rows = connection.execute(
+                sa.select(
+                    table.c.day, table.c.path, table.c.readings, table.c.bytes, table.c.duplicates
+                )
+            ).all()
+            hot_readings = hot.waiting(connection)
+            days = _unsettled(connection)
+        for row in rows:
+            self._is_there(row.path, row.bytes)
+        cold = sum(row.readings for row in rows)
+        settled = sum(row.duplicates for row in rows if row.day not in days)
         return Count(
-            stored=stored,
-            duplicates=stored - rows["distinct_ones"],
+            stored=cold + hot_readings,
+            duplicates=settled + sum(map(self._repeated, days)),
             hot=hot_readings,
-            cold=int(cold or 0),
+            cold=cold,
         )
+
+    def _is_there(self, path: str, size: int) -> None:
+        try:
+            found = (self._folder / path).stat().st_size
+        except OSError as error:
+            raise StorageError(
+                f"the lake's {path} cannot be read: {error.strerror}{CHECK}"
+            ) from error
+        if found != size:
+            raise StorageError(f"the lake's {path} has {found} bytes, and had {size}{CHECK}")
+
+    def _repeated(self, day: str) -> int:
+        """Count the readings of a day that say a series and time of the day again."""
+        begin = int(np.datetime64(day, "D").astype(int)) * DAY_MS
+        before: tuple[int, int] | None = None
+        found = 0
+        for part in self.read(None, begin, begin + DAY_MS):
+            found += repeated(part, before)
+            before = int(part.series[-1]), int(part.observed_ms[-1])
+        return found
 
     def _follow(self) -> None:
         """Bring the newest readings up to date with what was committed since."""
         with self._database.read() as connection:
             files, last_sealed = self._files(connection, None, after_block=self._latest_block)
-            blocks = hot.blocks_after(connection, self._latest_block)
+            blocks = list(
+                hot.blocks_after(connection, max(self._latest_block, hot.sealed_upto(connection)))
+            )
         if files:
             self._newer(
                 self._run(
@@ -177,11 +259,16 @@ class LakeStore:
             max((row.last_block for row in rows), default=0),
         )
 
-    def _query(self, sql: str, values: list[object], between: tuple[int, int]) -> pa.Table:
-        with self._database.read() as connection:
-            files, _ = self._files(connection, between)
-            fresh = self._hot.columns(connection)
-        return self._run(sql, values, files, fresh)
+    def _query(
+        self, sql: str, values: list[object], between: tuple[int, int], series: Sequence[int]
+    ) -> pa.Table:
+        def look() -> pa.Table:
+            with self._database.read() as connection:
+                files, _ = self._files(connection, between)
+                fresh = self._hot.select(connection, *between, series)
+            return self._run(sql, values, files, fresh)
+
+        return _stable(look)
 
     def _run(
         self, sql: str, values: list[object], files: list[str], fresh: Columns | None
@@ -201,6 +288,30 @@ class LakeStore:
             raise StorageError(f"the lake cannot be read: {error}") from error
         finally:
             cursor.close()
+
+
+def _stable(look: Callable[[], T]) -> T:
+    """Look again if a file is gone: merging may have put another in its place meanwhile."""
+    for _ in range(LOOKS - 1):
+        with suppress(StorageError):
+            return look()
+    return look()
+
+
+def _unsettled(connection: sa.Connection) -> set[str]:
+    """Return the days whose readings are not all in one file."""
+    files, blocks = schema.lake_files, schema.blocks
+    days = set(
+        connection.scalars(sa.select(files.c.day).group_by(files.c.day).having(sa.func.count() > 1))
+    )
+    spans = connection.execute(
+        sa.select(blocks.c.first_ms, blocks.c.last_ms).where(
+            blocks.c.id > hot.sealed_upto(connection)
+        )
+    )
+    for first_ms, last_ms in spans:
+        days.update(map(day_name, range(first_ms // DAY_MS, last_ms // DAY_MS + 1)))
+    return days
 
 
 def _columns(rows: pa.Table) -> Columns:

@@ -1,198 +1,161 @@
-"""The sealer: moves hot blocks into the lake's Parquet files, and only then forgets them.
+"""The sealer: hands committed blocks to the cold store, and only then lets go of them.
 
-Temp file, fsync, rename, fsync of the folder, and then one transaction that names the file and
-deletes the blocks: a kill anywhere leaves either the blocks, or the file, and never both in sight.
+The store makes them durable first; then one transaction moves the cursor past them and makes them
+visible there. A kill anywhere leaves them hot or sealed, and never both in sight. Sealed blocks
+stay for a while in the state database, out of sight, so that a damaged file can be repaired.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from cloud.core.columns import Columns, concatenate
+from cloud.core.columns import concatenate
+from cloud.ports import ColdStore, Sealing, SeriesName
 from cloud.series import hot
 from cloud.state import schema
 from cloud.state.database import Database
 from contract.clock import Clock
 from contract.errors import StorageError
 
-DAY_MS = 86_400_000
 MAX_READINGS = 5_000_000  # in one go: bounds the memory
+FORGET_BLOCKS = 500  # in one transaction: intake waits for it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sealed:
-    """What one run moved."""
+    """What one run moved, and into how many parts (files, or requests)."""
 
     readings: int = 0
-    files: int = 0
+    parts: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """How much of what is sealed stays in the state database too, for repairs."""
+
+    for_ms: int = 0
+    readings: int = 20_000_000
 
 
 class Sealer:
-    """The only writer of the lake's folder."""
+    """The only one who moves the cursor."""
 
-    def __init__(self, database: Database, folder: Path, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, cold: ColdStore, clock: Clock, keep: Keep | None = None
+    ) -> None:
         self._database = database
-        self._folder = folder
+        self._cold = cold
         self._clock = clock
-
-    def remove_strays(self) -> int:
-        """Delete the files that a crash left unnamed; return how many. Run at start."""
-        with self._database.read() as connection:
-            named = set(connection.scalars(sa.select(schema.lake_files.c.path)))
-        strays = [
-            path
-            for pattern in ("day=*/*.parquet", "day=*/*.tmp")
-            for path in self._folder.glob(pattern)
-            if path.relative_to(self._folder).as_posix() not in named
-        ]
-        for path in strays:
-            path.unlink()
-        return len(strays)
+        self._keep = keep or Keep()
 
     def waiting(self) -> int:
         """Return how many readings are hot. Raises: StorageError."""
         with self._database.read() as connection:
-            return connection.scalar(sa.select(sa.func.sum(schema.blocks.c.readings))) or 0
+            return hot.waiting(connection)
 
     def seal(self) -> Sealed:
-        """Move what the rule engine's snapshot no longer needs.
+        """Move what the rule engine's snapshot no longer needs, up to a bound; then forget.
 
-        Raises: StorageError if the disk or the database failed; nothing is lost, try again.
+        Raises: StorageError if the disk or a database failed; nothing is lost, try again.
         """
-        blocks, names = self._due()
-        if not blocks:
-            return Sealed()
-        columns = concatenate([block.columns for block in blocks]).by_series_and_time()
-        rows = self._write_all(columns, names, blocks[0].id, blocks[-1].id)
-        with self._database.write() as connection:
-            connection.execute(schema.lake_files.insert(), rows)
-            table = schema.blocks
-            deleted = connection.execute(
-                table.delete().where(table.c.id.between(blocks[0].id, blocks[-1].id))
-            ).rowcount
-            if deleted != len(blocks):
-                raise StorageError(f"{len(blocks)} blocks were sealed but {deleted} were there")
-        return Sealed(readings=len(columns), files=len(rows))
-
-    def _due(self) -> tuple[list[hot.Block], dict[int, tuple[str, str]]]:
-        """Return the oldest blocks that may go, and each series' device and measurement."""
         with self._database.read() as connection:
-            upto = connection.scalar(sa.select(schema.engine_snapshot.c.block)) or 0
-            table = schema.blocks
-            ids: list[int] = []
-            readings = 0
-            for row in connection.execute(
-                sa.select(table.c.id, table.c.readings)
-                .where(table.c.id <= upto)
-                .order_by(table.c.id)
-            ):
-                readings += row.readings
-                if ids and readings > MAX_READINGS:
-                    break
-                ids.append(row.id)
-            if not ids:
-                return [], {}
-            blocks = hot.blocks_after(connection, 0, upto=ids[-1])
-            names = {
-                row.id: (row.device, row.measurement)
-                for row in connection.execute(sa.select(schema.series))
-            }
-        return blocks, names
+            sealing = due(connection)
+        if sealing is None:
+            self.forget()
+            return Sealed()
+        written = self._cold.write(sealing)
+        with self._database.write() as connection:
+            if hot.sealed_upto(connection) >= sealing.first_block:
+                raise StorageError("another sealer was quicker; one at a time")
+            written.commit(connection)
+            connection.execute(
+                schema.seals.insert().values(
+                    first_block=sealing.first_block,
+                    last_block=sealing.last_block,
+                    readings=len(sealing.columns),
+                    sealed_ms=self._clock.now_ms(),
+                )
+            )
+        self.forget()
+        return Sealed(readings=len(sealing.columns), parts=written.parts)
 
-    def _write_all(
-        self,
-        columns: Columns,
-        names: dict[int, tuple[str, str]],
-        first_block: int,
-        last_block: int,
-    ) -> list[dict[str, object]]:
-        rows: list[dict[str, object]] = []
-        try:
-            for day, part in _by_day(columns):
-                rows.append(self._write(day, part, names, first_block, last_block))
-        except OSError as error:
-            self.remove_strays()  # on a full disk what is half done is in its own way
-            raise StorageError(f"the lake cannot be written: {error}") from error
-        return rows
+    def forget(self) -> int:
+        """Delete sealed blocks that have been kept long enough, or are too many; return how many.
 
-    def _write(
-        self,
-        day: str,
-        columns: Columns,
-        names: dict[int, tuple[str, str]],
-        first_block: int,
-        last_block: int,
-    ) -> dict[str, object]:
-        """Write one day's file durably; return its row for `lake_files`."""
-        path = self._folder / f"day={day}" / f"{first_block:012d}-{last_block:012d}.parquet"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(".tmp")
-        pq.write_table(
-            _table(columns, names),
-            temporary,
-            compression="zstd",
-            compression_level=9,
-            column_encoding={"observed_at": "DELTA_BINARY_PACKED"},
-            use_dictionary=["device", "measurement", "series", "quality", "value"],
-        )
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        temporary.rename(path)
-        _fsync_folder(path.parent)
-        _fsync_folder(self._folder)
-        return {
-            "path": path.relative_to(self._folder).as_posix(),
-            "day": day,
-            "readings": len(columns),
-            "bytes": path.stat().st_size,
-            "sha256": digest,
-            "first_ms": int(columns.observed_ms.min()),
-            "last_ms": int(columns.observed_ms.max()),
-            "last_block": last_block,
-            "sealed_ms": self._clock.now_ms(),
-        }
+        Raises: StorageError.
+        """
+        with self._database.read() as connection:
+            upto = _forgettable(connection, self._clock.now_ms() - self._keep.for_ms, self._keep)
+        forgotten = 0
+        while upto:
+            with self._database.write() as connection:
+                deleted = _forget_some(connection, upto)
+            forgotten += deleted
+            if deleted < FORGET_BLOCKS:
+                break
+        return forgotten
 
 
-def _by_day(columns: Columns) -> Iterator[tuple[str, Columns]]:
-    days = columns.observed_ms // DAY_MS
-    for day in np.unique(days):
-        yield str(np.datetime64(int(day), "D")), columns.take(days == day)
-
-
-def _table(columns: Columns, names: dict[int, tuple[str, str]]) -> pa.Table:
-    """Return the rows in the lake's open schema."""
-    ids, codes = np.unique(columns.series, return_inverse=True)
-    codes = pa.array(codes.astype(np.int32))
-
-    def told(which: int) -> pa.Array:
-        words = [names[int(series)][which] for series in ids]
-        return pa.DictionaryArray.from_arrays(codes, pa.array(words, pa.string()))
-
-    return pa.table(
-        {
-            "series": pa.array(columns.series),
-            "device": told(0),
-            "measurement": told(1),
-            "observed_at": pa.array(columns.observed_ms).cast(pa.timestamp("ms", tz="UTC")),
-            "value": pa.array(columns.value, mask=np.isnan(columns.value)),
-            "quality": pa.array(columns.quality),
-        }
+def due(connection: sa.Connection) -> Sealing | None:
+    """Return the oldest hot blocks that the rule engine's snapshot covers, if there are any."""
+    table = schema.blocks
+    after = hot.sealed_upto(connection)
+    upto = connection.scalar(sa.select(schema.engine_snapshot.c.block)) or 0
+    ids: list[int] = []
+    readings = 0
+    for row in connection.execute(
+        sa.select(table.c.id, table.c.readings)
+        .where(table.c.id > after, table.c.id <= upto)
+        .order_by(table.c.id)
+    ):
+        readings += row.readings
+        if ids and readings > MAX_READINGS:
+            break
+        ids.append(row.id)
+    if not ids:
+        return None
+    blocks = [block.columns for block in hot.blocks_after(connection, after, upto=ids[-1])]
+    return Sealing(
+        columns=concatenate(blocks).by_series_and_time(),
+        names=series_names(connection),
+        first_block=ids[0],
+        last_block=ids[-1],
     )
 
 
-def _fsync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def series_names(connection: sa.Connection) -> dict[int, SeriesName]:
+    """Return what each series is called outside."""
+    return {
+        row.id: SeriesName(device=row.device, measurement=row.measurement)
+        for row in connection.execute(sa.select(schema.series))
+    }
+
+
+def _forgettable(connection: sa.Connection, before_ms: int, keep: Keep) -> int:
+    """Return the last block that need not be kept; 0 for none."""
+    kept = 0
+    for row in connection.execute(
+        sa.select(schema.seals).order_by(schema.seals.c.last_block.desc())
+    ):
+        kept += row.readings
+        if row.sealed_ms <= before_ms or kept > keep.readings:
+            return int(row.last_block)
+    return 0
+
+
+def _forget_some(connection: sa.Connection, upto: int) -> int:
+    """Delete some blocks; with the last of them go the marks, but for the cursor itself."""
+    table, seals = schema.blocks, schema.seals
+    oldest = connection.scalars(
+        sa.select(table.c.id).where(table.c.id <= upto).order_by(table.c.id).limit(FORGET_BLOCKS)
+    ).all()
+    if oldest:
+        connection.execute(table.delete().where(table.c.id <= oldest[-1]))
+    if len(oldest) < FORGET_BLOCKS:
+        cursor = hot.sealed_upto(connection)
+        connection.execute(
+            seals.delete().where(seals.c.last_block <= upto, seals.c.last_block < cursor)
+        )
+    return len(oldest)

@@ -130,6 +130,26 @@ blocks = Table(
     sqlite_autoincrement=True,  # an id is never given twice: snapshots and tails count on it
 )
 
+# How far the sealer has come: blocks up to the highest last_block are read from the cold store.
+# They stay in `blocks` for a while all the same, for repairs; a row goes when its blocks do.
+seals = Table(
+    "seals",
+    metadata,
+    Column("last_block", BigInteger, primary_key=True, autoincrement=False),
+    Column("first_block", BigInteger, nullable=False),
+    Column("readings", BigInteger, nullable=False),
+    Column("sealed_ms", BigInteger, nullable=False),
+)
+
+# The newest reading of every series as of a block (cloud/series/latest.py): one row, id 1.
+latest_snapshot = Table(
+    "latest_snapshot",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("block", BigInteger, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+
 # What is sealed. A file that is not in here is not there: a crash leaves only strays.
 lake_files = Table(
     "lake_files",
@@ -141,8 +161,25 @@ lake_files = Table(
     Column("sha256", String(64), nullable=False),
     Column("first_ms", BigInteger, nullable=False),
     Column("last_ms", BigInteger, nullable=False),
+    Column("first_block", BigInteger, nullable=False, server_default="0"),
     Column("last_block", BigInteger, nullable=False),
     Column("sealed_ms", BigInteger, nullable=False),
+    Column("duplicates", BigInteger, nullable=False, server_default="0"),  # told again within it
+    Column("measurements", JSON, nullable=False, server_default="[]"),  # the names in it
+)
+
+# Readings that were sealed and are gone: a damaged file that no block could repair.
+lake_holes = Table(
+    "lake_holes",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("path", Text, nullable=False),
+    Column("day", String(10), nullable=False),
+    Column("readings", BigInteger, nullable=False),
+    Column("first_ms", BigInteger, nullable=False),
+    Column("last_ms", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("found_ms", BigInteger, nullable=False),
 )
 
 # What could not be taken, sampled and bounded; the counts are in `counters`.

@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from cloud.core.isa_18_2 import State
+from cloud.series import hot
 from cloud.state import schema
 from cloud.web import accounts
 from cloud.web.auth import COOKIE
@@ -86,9 +87,12 @@ def _gauges(connection: sa.Connection) -> Iterator[Metric]:
     for state, number in cases.counts(connection).items():
         opened.add_metric([state], number)
     yield opened
+    hot_blocks = sa.select(sa.func.count(schema.blocks.c.id)).where(
+        schema.blocks.c.id > hot.sealed_upto(connection)
+    )
     for name, words, query in (
         ("devices", "Devices", sa.select(sa.func.count()).select_from(schema.devices)),
-        ("hot_blocks", "Blocks not sealed yet", sa.select(sa.func.count(schema.blocks.c.id))),
+        ("hot_blocks", "Blocks not sealed yet", hot_blocks),
         (
             "outbox_waiting",
             "Messages that must still be told",

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from cloud.config import load
+from cloud.config import SeriesSettings, load
+from cloud.series import SERIES_STORES
 from contract.errors import ConfigError
 
 
@@ -33,3 +35,8 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_named_with_its_key(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"cloud.yaml:2: broker.password_file: no such file"):
         load(write(tmp_path, "data: d\nbroker: {host: h, password_file: none}\n"))
+
+
+def test_the_stores_that_may_be_named_are_those_there_are() -> None:
+    allowed = get_args(SeriesSettings.model_fields["store"].annotation)
+    assert set(allowed) == set(SERIES_STORES)

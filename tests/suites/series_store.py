@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import pytest
 
-from cloud.core.columns import Columns
+from cloud.core.columns import Columns, concatenate
 from cloud.ports import SeriesStore
 from contract.quality import Quality
 
@@ -37,6 +37,19 @@ def columns_of(rows: ROWS) -> Columns:
 
 
 OK = Quality.NORMAL
+
+
+def _rows(columns: Columns) -> list[tuple[int, int, str, int]]:
+    """Return rows that compare also where there is no value."""
+    return list(
+        zip(
+            columns.series.tolist(),
+            columns.observed_ms.tolist(),
+            map(str, columns.value.tolist()),
+            columns.quality.tolist(),
+            strict=True,
+        )
+    )
 
 
 class SeriesStoreSuite:
@@ -85,6 +98,22 @@ class SeriesStoreSuite:
         ]
         assert found.value[0] == 99.0
         assert np.isnan(found.value[1])
+
+    def test_all_that_is_read_in_parts_is_what_a_range_returns(self, filled: SeriesStore) -> None:
+        span = T0_MS, T0_MS + 61_000
+        for asked in (None, [GAS, LAEQ]):
+            found = concatenate(list(filled.read(asked, *span)))
+            expected = filled.range(asked or [LAEQ, WIND, GAS], *span)
+            assert _rows(found) == _rows(expected)
+        assert list(filled.read([], *span)) == []
+
+    def test_days_are_read_in_order(self, filled: SeriesStore, bench: Bench) -> None:
+        bench.commit(columns_of([(LAEQ, 86_400 * 2, 1.0, OK), (GAS, 86_400, 2.0, OK)]))
+        parts = list(filled.read(None, T0_MS, T0_MS + 86_400_000 * 3))
+        days = [set((part.observed_ms // 86_400_000).tolist()) for part in parts]
+        assert all(len(day) == 1 for day in days)
+        assert sorted(days, key=min) == days
+        assert sum(map(len, parts)) == 11
 
     def test_decibels_average_by_energy_and_leave_out_what_is_unusable(
         self, filled: SeriesStore

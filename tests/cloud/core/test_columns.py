@@ -29,3 +29,10 @@ def test_nothing_joins_to_nothing() -> None:
 def test_joined_end_to_end_and_taken_by_mask() -> None:
     joined = concatenate([columns((1, 1, 1)), columns((2, 2, 2), (3, 3, 3))])
     assert list(joined.take(joined.series > 1).series) == [2, 3]
+
+
+def test_a_slice_shares_its_memory() -> None:
+    whole = columns((1, 1, 1), (2, 2, 2), (3, 3, 3))
+    part = whole.slice(1, 3)
+    assert list(part.series) == [2, 3]
+    assert np.shares_memory(part.value, whole.value)

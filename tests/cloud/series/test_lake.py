@@ -13,6 +13,7 @@ from cloud.core.columns import Columns
 from cloud.ports import Count
 from cloud.series import hot
 from cloud.series.lake import LakeStore
+from cloud.series.lake_files import LakeFiles
 from cloud.series.sealer import Sealer
 from cloud.state import schema
 from cloud.state.database import Database
@@ -29,6 +30,7 @@ MEASUREMENTS = {LAEQ: "noise_laeq", WIND: "wind_direction", GAS: "gas_pressure.i
 class LakeBench:
     database: Database
     store: LakeStore
+    files: LakeFiles
     sealer: Sealer
     folder: Path
 
@@ -68,7 +70,9 @@ def bench(database: Database, tmp_path: Path) -> LakeBench:
             )
     folder = tmp_path / "lake"
     store = LakeStore(database, folder, ManualClock(T0_MS + 3_600_000))
-    return LakeBench(database, store, Sealer(database, folder, ManualClock(T0_MS)), folder)
+    clock = ManualClock(T0_MS)
+    files = LakeFiles(database, folder, clock)
+    return LakeBench(database, store, files, Sealer(database, files, clock), folder)
 
 
 class TestLake(SeriesStoreSuite):
@@ -84,9 +88,9 @@ def test_files_are_open_to_any_reader(bench: LakeBench, tmp_path: Path) -> None:
     bench.seal()
     (path,) = (tmp_path / "lake").glob("day=2026-09-21/*.parquet")
     table = pq.read_table(path).to_pylist()
-    assert [(r["device"], r["measurement"], r["value"], r["quality"]) for r in table] == [
+    assert [(r["device"], r["measurement"], r["scaled"], r["quality"]) for r in table] == [
         ("d", "noise_laeq", None, int(Quality.FAULT)),
-        ("d", "gas_pressure.inlet", 2.5, 0),
+        ("d", "gas_pressure.inlet", 25, 0),
     ]
     assert table[1]["observed_at"].isoformat() == "2026-09-21T14:13:00+00:00"
     assert duckdb.read_parquet(str(path)).shape[0] == 2
@@ -118,7 +122,7 @@ def test_a_crash_between_file_and_list_doubles_nothing(bench: LakeBench, tmp_pat
     stray.write_bytes(path.read_bytes())
     path.with_name("x.tmp").write_bytes(b"half")
     assert bench.store.count().stored == 5
-    assert bench.sealer.remove_strays() == 2
+    assert bench.files.recover() == 2
     assert path.exists()
     assert not stray.exists()
 
@@ -128,7 +132,7 @@ def test_a_file_that_lost_readings_is_noticed(bench: LakeBench, tmp_path: Path) 
     bench.seal()
     (path,) = (tmp_path / "lake").glob("*/*.parquet")
     pq.write_table(pq.read_table(path).slice(0, 3), path)
-    with pytest.raises(StorageError, match="holds 3 readings where its list names 5"):
+    with pytest.raises(StorageError, match="bytes, and had"):
         bench.store.count()
 
 
@@ -193,6 +197,6 @@ def test_a_seal_that_fails_leaves_no_files_behind(bench: LakeBench) -> None:
 
 
 def test_sealing_when_there_is_nothing_does_nothing(bench: LakeBench) -> None:
-    assert bench.sealer.seal().files == 0
+    assert bench.sealer.seal().parts == 0
     with bench.database.read() as connection:
         assert connection.execute(sa.select(schema.lake_files)).all() == []

@@ -16,6 +16,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from cloud import alerts
+from cloud.core.accepted import Accepted, admit_columns
 from cloud.core.admit import DOUBTED_AHEAD_MS, Admission, admit
 from cloud.core.columns import Columns, concatenate
 from cloud.core.evaluate import Engine
@@ -28,6 +29,7 @@ from cloud.state.registry import Registry, told_state
 from cloud.state.upsert import count, upsert
 from contract import codec, messages, topics
 from contract.clock import Clock
+from contract.columnar import columnar
 from contract.errors import DecodeError
 from contract.messages import Ack, Birth, State
 from contract.quality import Quality
@@ -76,6 +78,7 @@ class Line:
         self._engine = Engine(rules.rules, zone)
         self._block = 0
         self._snapshot_s = -SNAPSHOT_EVERY_S
+        self._accepted = Accepted()
         with database.write() as connection:
             self._registry = Registry.load(connection)
             self._batches = ledger.BatchLedger()
@@ -91,7 +94,7 @@ class Line:
             work = _Work(connection, now_ms)
             for message in received:
                 self._admit(work, message)
-            columns = concatenate(work.columns)
+            columns = _doubted(concatenate(work.columns), now_ms)
             if len(columns):
                 self._block = hot.append(connection, columns, now_ms)
             events: list[ConditionEvent] = [
@@ -147,47 +150,60 @@ class Line:
             )
 
     def _data(self, work: _Work, gateway: str, message: Message) -> None:
-        decoded = codec.decode_batch(message.payload)
-        batch = decoded.batch
+        pack = codec.read_pack(message.payload)
+        batch = pack.batch
         have = self._batches.load(work.connection, gateway, batch.epoch)
-        admission = admit(
-            decoded,
-            gateway=gateway,
-            have=have,
-            owner_of=self._registry.owner_of,
-        )
         work.touched[gateway, batch.epoch].append(batch.seq)
-        if admission.duplicate:
+        if batch.seq in have:
             work.counts["batches_duplicate"] += 1
             return
-        self._batches.add(gateway, batch, len(admission.readings))
+        told = columnar(pack)
+        columns = admit_columns(told, gateway, self._accepted) if told else None
+        if columns is None:
+            columns = self._look_closer(work, gateway, message, pack)
+        work.columns.append(columns)
+        self._batches.add(gateway, batch, len(columns))
         ledger.record_gaps(work.connection, gateway, batch, work.now_ms)
-        self._commit(work, gateway, admission)
         work.counts["batches_stored"] += 1
+        work.counts["readings_stored"] += len(columns)
+
+    def _look_closer(
+        self, work: _Work, gateway: str, message: Message, pack: codec.Pack
+    ) -> Columns:
+        """Admit a batch reading by reading, and set aside what cannot be."""
+        admission = admit(
+            codec.resolve(pack),
+            gateway=gateway,
+            have=self._batches.have(gateway, pack.batch.epoch),
+            owner_of=self._registry.owner_of,
+        )
         work.counts["readings_rejected"] += len(admission.rejected)
         ledger.quarantine_records(
             work.connection, message.topic, message.payload, admission.rejected, work.now_ms
         )
+        return self._number(work, gateway, admission)
 
-    def _commit(self, work: _Work, gateway: str, admission: Admission) -> None:
+    def _number(self, work: _Work, gateway: str, admission: Admission) -> Columns:
         readings = admission.readings
         numbers, new = self._registry.number(work.connection, gateway, readings, work.now_ms)
         work.bound += new
-        work.counts["readings_stored"] += len(readings)
-        observed_ms = np.array([r.observed_ms for r in readings], np.int64)
-        quality = np.array([int(r.quality) for r in readings], np.uint16)
-        quality[observed_ms > work.now_ms + DOUBTED_AHEAD_MS] |= np.uint16(Quality.CLOCK_UNSURE)
-        value = np.array([np.nan if r.value is None else r.value for r in readings], np.float64)
-        work.columns.append(
-            Columns(series=numbers, observed_ms=observed_ms, value=value, quality=quality)
+        self._accepted.learn(gateway, readings, numbers)
+        return Columns(
+            series=numbers,
+            observed_ms=np.array([r.observed_ms for r in readings], np.int64),
+            value=np.array([np.nan if r.value is None else r.value for r in readings], np.float64),
+            quality=np.array([int(r.quality) for r in readings], np.uint16),
         )
 
     def _birth(self, work: _Work, gateway: str, message: Message) -> None:
         birth = messages.decode(message.payload, Birth)
         if birth.gateway != gateway:
             raise DecodeError(f"birth says it is {birth.gateway!r}, but came from {gateway!r}")
+        owners = [self._registry.owner_of(device.id) for device in birth.devices]
         changed, refused = self._registry.born(work.connection, birth, work.now_ms)
         work.bound += changed
+        if owners != [self._registry.owner_of(device.id) for device in birth.devices]:
+            self._accepted.forget()
         for device in refused:
             owner = self._registry.owner_of(device)
             ledger.audit(
@@ -233,6 +249,13 @@ class Line:
             },
         )
         self._snapshot_s = self._clock.monotonic_s()
+
+
+def _doubted(columns: Columns, now_ms: int) -> Columns:
+    """Mark what claims to be from the future."""
+    ahead = columns.observed_ms > now_ms + DOUBTED_AHEAD_MS
+    columns.quality[ahead] |= np.uint16(Quality.CLOCK_UNSURE)
+    return columns
 
 
 def _believable(columns: Columns, now_ms: int) -> Columns:

@@ -36,7 +36,7 @@ EPOCH = re.compile(r"[0-9a-f]{8,32}")
 SENML_ABSOLUTE_S = 2**28
 
 
-class Bases(msgspec.Struct, omit_defaults=True):
+class Bases(msgspec.Struct, omit_defaults=True, gc=False):
     """What a record says about those after it, and, the first one, about the whole batch."""
 
     bn: str | None = None
@@ -48,7 +48,7 @@ class Bases(msgspec.Struct, omit_defaults=True):
     gaps: list[Gap] | None = None
 
 
-class Record(Bases, omit_defaults=True):
+class Record(Bases, omit_defaults=True, gc=False):
     """One SenML record as it stands in the pack; short names are RFC 8428's."""
 
     n: str | None = None
@@ -73,6 +73,17 @@ class Decoded(msgspec.Struct, frozen=True):
 
     batch: Batch
     rejected: tuple[Rejected, ...] = ()
+
+
+class Pack(msgspec.Struct, frozen=True):
+    """A gateway's pack, parsed: its records as they stand, and the batch but for the readings.
+
+    rejected: the records whose value is no SenML; in their place in `records` are their bases.
+    """
+
+    batch: Batch
+    records: list[Bases]
+    rejected: tuple[Rejected, ...]
 
 
 _encode_pack = msgspec.json.Encoder().encode
@@ -117,6 +128,14 @@ def decode_batch(payload: bytes) -> Decoded:
 
     Raises: DecodeError if the pack is too large, no JSON list of records, or has no epoch and seq.
     """
+    return resolve(read_pack(payload))
+
+
+def read_pack(payload: bytes) -> Pack:
+    """Parse a gateway's batch; resolve() makes readings of it.
+
+    Raises: as decode_batch().
+    """
     records, rejected = _records(payload)
     head = records[0]
     unreadable = f" ({rejected[0].reason})" if rejected and rejected[0].index == 0 else ""
@@ -129,17 +148,21 @@ def decode_batch(payload: bytes) -> Decoded:
             raise DecodeError(
                 f"gap {gap.first_seq}..{gap.last_seq} does not lie before seq {head.seq}"
             )
-    readings = _resolve(records, rejected, empty_head=True)
-    return Decoded(
-        Batch(
-            epoch=head.epoch,
-            seq=head.seq,
-            readings=tuple(readings),
-            gaps=tuple(head.gaps or ()),
-            clock_synchronised=head.sync,
-        ),
-        tuple(rejected),
+    batch = Batch(
+        epoch=head.epoch,
+        seq=head.seq,
+        readings=(),
+        gaps=tuple(head.gaps or ()),
+        clock_synchronised=head.sync,
     )
+    return Pack(batch, records, tuple(rejected))
+
+
+def resolve(pack: Pack) -> Decoded:
+    """Make readings of a pack's records, and set aside those that are none."""
+    rejected = list(pack.rejected)
+    readings = _resolve(pack.records, rejected, empty_head=True)
+    return Decoded(msgspec.structs.replace(pack.batch, readings=tuple(readings)), tuple(rejected))
 
 
 def decode_senml(payload: bytes, now_ms: int | None = None) -> tuple[list[Reading], list[Rejected]]:
@@ -174,9 +197,11 @@ def inflate(payload: bytes) -> bytes:
         raise DecodeError(f"{len(payload)} bytes; the most allowed is {MAX_WIRE_BYTES}")
     if not payload.startswith(ZSTD_MAGIC):
         return payload
+    decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_JSON_BYTES)
     try:
-        reader = zstandard.ZstdDecompressor(max_window_size=MAX_JSON_BYTES).stream_reader(payload)
-        pack = reader.read(MAX_JSON_BYTES + 1)
+        if 0 < zstandard.frame_content_size(payload) <= MAX_JSON_BYTES:
+            return decompressor.decompress(payload)
+        pack = decompressor.stream_reader(payload).read(MAX_JSON_BYTES + 1)
     except zstandard.ZstdError as error:
         raise DecodeError(f"zstd: {error}") from error
     if len(pack) > MAX_JSON_BYTES:

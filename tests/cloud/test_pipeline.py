@@ -143,7 +143,9 @@ def test_new_batches_before_old_ones_are_both_stored(
     assert counted(database)["readings_stored"] == 2
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.data())
 def test_in_any_order_and_however_often_each_reading_is_stored_once(
     database: Database, clock: ManualClock, data: st.DataObject
@@ -260,6 +262,24 @@ def test_a_device_that_was_moved_belongs_to_its_new_gateway(
     assert line.take([batch(clock, 1, 2.0)]).rejected == 1
     with database.write() as connection, pytest.raises(ConfigError, match="no device 'gas-9'"):
         move(connection, "gas-9", "new")
+
+
+def test_a_name_that_went_in_before_is_refused_once_its_device_is_anothers(
+    line: Line, database: Database, clock: ManualClock
+) -> None:
+    """What was accepted is remembered, but not longer than it is true."""
+    for seq in (1, 2):
+        clock.advance_ms(1000)
+        assert line.take([batch(clock, seq, 2.0, gateway="rogue")]).readings == 1
+    line.take([birth()])
+    clock.advance_ms(1000)
+    assert line.take([batch(clock, 3, 2.0, gateway="rogue")]).rejected == 1
+    assert line.take([batch(clock, 1, 2.0)]).readings == 1
+    with database.write() as connection:
+        move(connection, "gas-1", "new")
+    line.take([birth("new")])
+    clock.advance_ms(1000)
+    assert line.take([batch(clock, 2, 2.0)]).rejected == 1
 
 
 def test_a_cloud_whose_clock_is_behind_refuses_nothing(

@@ -97,7 +97,9 @@ batches = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.lists(st.lists(batches, max_size=4), max_size=12))
 def test_the_rows_are_always_what_is_in_memory(
     database: Database, commits: list[list[Batch]]

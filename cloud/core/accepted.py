@@ -1,0 +1,89 @@
+"""The fast way in: batches of names that were all accepted before, in columns.
+
+What admit() accepted of a gateway it accepts again, until somebody's standing changes; then all is
+forgotten, and learned anew from what admit() says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cloud.core.admit import EARLIEST_MS, LATEST_MS
+from cloud.core.columns import Columns
+from contract.columnar import Columnar
+from contract.quality import Quality
+from contract.quantities import quantity_of
+from contract.readings import Reading
+
+
+class Accepted:
+    """The names that each gateway has had accepted, and what a value of theirs can be.
+
+    low, high: by series number, the quantity's range
+    """
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, dict[str, int]] = {}
+        self.low = np.empty(0)
+        self.high = np.empty(0)
+
+    def numbers(self, gateway: str) -> Mapping[str, int]:
+        """Return the series numbers of a gateway's names, "<device>:<measurement>"."""
+        return self._numbers.get(gateway, {})
+
+    def learn(self, gateway: str, readings: Sequence[Reading], numbers: NDArray[np.int32]) -> None:
+        """Remember what admit() accepted."""
+        known = self._numbers.setdefault(gateway, {})
+        for reading, number in zip(readings, numbers.tolist(), strict=True):
+            name = f"{reading.device}:{reading.measurement}"
+            if name not in known:
+                known[name] = number
+                self._bound(number, reading.measurement)
+
+    def forget(self) -> None:
+        """Have admit() asked about everything again."""
+        self._numbers.clear()
+
+    def _bound(self, number: int, measurement: str) -> None:
+        if number >= len(self.low):
+            more = max(number + 1, 2 * len(self.low)) - len(self.low)
+            self.low = np.concatenate((self.low, np.full(more, -np.inf)))
+            self.high = np.concatenate((self.high, np.full(more, np.inf)))
+        quantity = quantity_of(measurement)
+        self.low[number], self.high[number] = quantity.low, quantity.high
+
+
+def admit_columns(batch: Columnar, gateway: str, accepted: Accepted) -> Columns | None:
+    """Return a batch's columns if admit() would store all of it, else None: ask admit()."""
+    series = _series(batch.names, accepted.numbers(gateway))
+    if series is None or not _possible(batch.observed_ms) or _doubled(series, batch.observed_ms):
+        return None
+    outside = (batch.value < accepted.low[series]) | (batch.value > accepted.high[series])
+    quality = batch.quality
+    if outside.any():
+        quality = quality | np.where(outside, np.uint16(Quality.OVER_RANGE), np.uint16(0))
+    return Columns(series=series, observed_ms=batch.observed_ms, value=batch.value, quality=quality)
+
+
+def _series(names: Iterable[str], numbers: Mapping[str, int]) -> NDArray[np.int32] | None:
+    try:
+        return np.array([numbers[name] for name in names], np.int32)
+    except KeyError:
+        return None
+
+
+def _possible(observed_ms: NDArray[np.int64]) -> bool:
+    return bool(np.all((observed_ms >= EARLIEST_MS) & (observed_ms < LATEST_MS)))
+
+
+def _doubled(series: NDArray[np.int32], observed_ms: NDArray[np.int64]) -> bool:
+    """Whether a series has two readings of one time, or may have."""
+    if len(np.unique(series)) == len(series):
+        return False
+    after_ms = observed_ms - observed_ms.min()
+    if after_ms.max() >= 1 << 31:
+        return True
+    return len(np.unique(series.astype(np.int64) << 31 | after_ms)) < len(series)

@@ -1,0 +1,109 @@
+"""Ordinary batches in columns: the fast way beside codec.resolve(), with the same outcome.
+
+Only what leaves no doubt takes it: every record a reading with a number, or with a quality that
+says why there is none, in the canonical unit, at an absolute time. All else is the codec's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from contract.codec import SENML_ABSOLUTE_S, Pack, Record
+from contract.quality import from_letters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columnar:
+    """n readings by name, in the pack's order.
+
+    names:       n times "<device>:<measurement>", not checked yet
+    observed_ms: shape (n,), int64; value: shape (n,), float64, NaN for none, in whatever unit the
+                 name's quantity has; quality: shape (n,), uint16
+    """
+
+    names: list[str]
+    observed_ms: NDArray[np.int64]
+    value: NDArray[np.float64]
+    quality: NDArray[np.uint16]
+
+
+def columnar(pack: Pack) -> Columnar | None:
+    """Return a pack's readings in columns, or None if any record needs a closer look."""
+    if pack.rejected:
+        return None
+    records = cast("list[Record]", pack.records)
+    head = records[0]
+    base_name, base_time_s = head.bn or "", head.bt or 0.0
+    if head.n is None and head.v is None:
+        if head.bu is not None:
+            return None
+        records = records[1:]
+    return _columns(records, base_name, base_time_s)
+
+
+def _columns(records: list[Record], base_name: str, base_time_s: float) -> Columnar | None:
+    units = [r.u if r.bu is None else r.bu for r in records]
+    names = [r.n for r in records]
+    if units.count(None) < len(units) or None in names:
+        return None
+    value = np.array([r.v for r in records], np.float64)
+    quality = _quality([r.q for r in records])
+    with np.errstate(over="ignore", invalid="ignore"):
+        base_s = _base_times([r.bt for r in records], base_time_s)
+        time_s = base_s + np.array([r.t for r in records], np.float64)
+    if quality is None or not _absolute(time_s) or not _all_told(records, value):
+        return None
+    return Columnar(
+        names=_full([r.bn for r in records], cast("list[str]", names), base_name),
+        observed_ms=np.rint(time_s * 1000).astype(np.int64),
+        value=value,
+        quality=quality,
+    )
+
+
+def _full(bases: list[str | None], names: list[str], base: str) -> list[str]:
+    full = []
+    for told, name in zip(bases, names, strict=True):
+        if told is not None:
+            base = told
+        full.append(base + name)
+    return full
+
+
+def _base_times(told: list[float | None], base_s: float) -> NDArray[np.float64] | float:
+    """Return the base time in force at each record."""
+    if told.count(None) == len(told):
+        return base_s
+    given = np.array([base_s, *told], np.float64)
+    newest = np.maximum.accumulate(np.where(np.isnan(given), 0, np.arange(len(given))))
+    return given[newest][1:]
+
+
+def _absolute(time_s: NDArray[np.float64]) -> bool:
+    return bool(np.all((time_s >= SENML_ABSOLUTE_S) & (time_s <= 1e11)))
+
+
+def _all_told(records: list[Record], value: NDArray[np.float64]) -> bool:
+    """Whether each reading without a number says so, and with which quality."""
+    missing = np.flatnonzero(~np.isfinite(value)).tolist()
+    return all(
+        records[at].v is None
+        and records[at].vb is None
+        and records[at].vs == ""
+        and records[at].q != ""
+        for at in missing
+    )
+
+
+def _quality(letters: list[str]) -> NDArray[np.uint16] | None:
+    if letters.count("") == len(letters):
+        return np.zeros(len(letters), np.uint16)
+    try:
+        flags = {some: int(from_letters(some)) for some in set(letters)}
+    except ValueError:
+        return None
+    return np.array([flags[some] for some in letters], np.uint16)

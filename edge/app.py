@@ -13,80 +13,86 @@ from contract.clock import Clock, SystemClock
 from contract.errors import ConfigError
 from contract.messages import Birth
 from edge import lock
-from edge.buffer import Buffer
+from edge.buffer import Buffer, OpenStore
+from edge.changes import Changes
 from edge.config import EdgeConfig
+from edge.core.change import Vitals
 from edge.core.schedule import Backoff
 from edge.drivers.bus import Surroundings
-from edge.health import DeviceHealth, Health
+from edge.drivers.dial_in_port import DialInPorts
+from edge.health import Health
 from edge.metrics import served
+from edge.parts import parts_of, source_name
 from edge.pipeline import Pipeline
 from edge.ports import Held, Source
 from edge.quarantine import Quarantine
+from edge.sources import GOODBYE_S, Sources
 from edge.store import open_store
 from edge.systemd import Notifier
+from edge.uplink import NAME as UPLINK
 from edge.uplink import Uplink
 
 log = logging.getLogger(__name__)
 
 DRAIN_S = 3.0
-GOODBYE_S = 1.0
 DAY_MS = 86_400_000
 
 
 class Agent:
-    """One edge agent."""
+    """One edge agent. _config: what it runs now; _parts: of each source that is open, likewise."""
 
     def __init__(self, config: EdgeConfig, clock: Clock) -> None:
-        self._config = config
-        health = Health(clock, {device.id: DeviceHealth() for device in config.devices})
-        self.health = health
+        self._config, self._clock = config, clock
+        self.health = Health(clock)
+        self._expect(config)
         self._manager = Notifier()
-        self._buffer = Buffer(
-            partial(
-                open_store,
-                config.buffer.path,
-                max_bytes=config.buffer.max_bytes,
-                max_age_ms=round(config.buffer.max_age_days * DAY_MS),
-            ),
+        self.buffer = Buffer(
+            _open_store(config),
             commit_every_s=config.buffer.commit_every_s,
             clock=clock,
-            health=health,
+            health=self.health,
         )
         quarantine = Quarantine(
             config.buffer.path.with_name(f"{config.buffer.path.name}.quarantine.jsonl"),
             clock=clock,
-            health=health,
+            health=self.health,
         )
         self._pipeline = Pipeline(
-            config.devices, buffer=self._buffer, quarantine=quarantine, health=health
+            config.devices, buffer=self.buffer, quarantine=quarantine, health=self.health
         )
-        self._sources = _sources(config, clock, health)
-        self._uplink = Uplink(
-            config.broker,
-            config.uplink,
-            birth=_birth(config, clock),
-            buffer=self._buffer,
-            clock=clock,
-            health=health,
-        )
+        self._dial_in_ports = DialInPorts()
+        self._parts: dict[str, object] = {}
+        self._opened = dict[str, Source]()
+        self._open_missing(config)
+        self._uplink = self._new_uplink(config)
+        self._changes = Changes(config, apply=self._apply, vitals=self._vitals, health=self.health)
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection to the broker."""
+        return self._uplink.connected
+
+    def look_at_file(self) -> None:
+        """Read the configuration anew, as SIGHUP asks."""
+        self._changes.look()
 
     def held(self) -> Held | None:
         """Return what the buffer holds, as of its last commit."""
-        return self._buffer.held
+        return self.buffer.held
 
     async def run(self, stop: asyncio.Event, drain_s: float = DRAIN_S) -> None:
         """Run until `stop` is set; then end well within drain_s and a second or two."""
-        await self._buffer.open()
+        await self.buffer.open()
         try:
             async with asyncio.TaskGroup() as tasks:
-                reading = [
-                    tasks.create_task(source.run(self._pipeline.read), name=name)
-                    for name, source in self._sources.items()
-                ]
-                writing = tasks.create_task(self._buffer.run(), name="buffer")
-                sending = tasks.create_task(self._uplink.run(), name="uplink")
+                self._tasks = tasks
+                self._sources = Sources(tasks, self._pipeline.read)
+                self._start_opened()
+                writing = tasks.create_task(self.buffer.run(), name="buffer")
+                self._sending = tasks.create_task(self._uplink.run(), name="uplink")
+                changing = tasks.create_task(self._changes.run(), name="changes")
                 watching = tasks.create_task(
-                    self._manager.watch(self._buffer.alive), name="watchdog"
+                    self._manager.watch(self.buffer.alive), name="watchdog"
                 )
                 log.info("running with %d devices", len(self._config.devices))
                 self._manager.tell("READY=1", f"STATUS={len(self._config.devices)} devices")
@@ -94,19 +100,112 @@ class Agent:
                     await stop.wait()
                     log.info("stopping")
                     self._manager.tell("STOPPING=1")
-                    await _cancel(reading)
-                    self._buffer.stop()
+                    await _cancel(changing)
+                    await self._sources.stop()
+                    self.buffer.stop()
                     await writing
-                    await self._buffer.commit()
+                    await self.buffer.commit()
                     await self._drain(drain_s)
                 finally:  # also when one of them has failed: the others must end, too
                     watching.cancel()
-                    self._buffer.stop()
-                    self._uplink.stop()
-                    await asyncio.wait([sending], timeout=GOODBYE_S)
-                    sending.cancel()
+                    changing.cancel()
+                    self.buffer.stop()
+                    await self._stop_uplink()
         finally:
-            await self._buffer.close()
+            await self.buffer.close()
+
+    async def _apply(self, wanted: EdgeConfig) -> None:
+        """Make a configuration the one that runs. Raises: ConfigError halfway; apply another then.
+
+        Sources that change end before others begin: they may want the same port.
+        """
+        parts = parts_of(wanted)
+        outdated = [name for name, part in self._parts.items() if parts.sources.get(name) != part]
+        await self._sources.stop(outdated)
+        for name in outdated:
+            del self._parts[name]
+            self.health.clear_problem(name)
+        self._expect(wanted)
+        self._pipeline.know(wanted.devices)
+        try:
+            self._open_missing(wanted)
+        finally:
+            self._start_opened()
+        running, self._config = self._config, wanted
+        if wanted.buffer != running.buffer:
+            await self.buffer.reopen(
+                _open_store(wanted), commit_every_s=wanted.buffer.commit_every_s
+            )
+        if parts.uplink != parts_of(running).uplink:
+            await self._stop_uplink()
+            self._uplink = self._new_uplink(wanted)
+            self._sending = self._tasks.create_task(self._uplink.run(), name="uplink")
+        else:
+            self._uplink.introduce(_birth(wanted, self._clock))
+
+    def _expect(self, config: EdgeConfig) -> None:
+        self.health.expect(
+            (device.id for device in config.devices), (plan.bus.id for plan in config.buses)
+        )
+
+    def _open_missing(self, config: EdgeConfig) -> None:
+        """Open what is configured and is not open. Raises: ConfigError, with the others open."""
+        wanted, around = parts_of(config).sources, self._surroundings(config)
+        problems: list[str] = []
+        for plan in config.buses:
+            name = source_name(plan)
+            if name not in wanted or name in self._parts:
+                continue
+            try:
+                self._opened[name] = plan.bus.open(plan.devices, around)
+                self._parts[name] = wanted[name]
+            except ConfigError as error:
+                problems += (f"{config.path}: {problem}" for problem in error.problems)
+        if problems:
+            raise ConfigError(*problems)
+
+    def _start_opened(self) -> None:
+        for name, source in self._opened.items():
+            self._sources.start(name, source)
+        self._opened = {}
+
+    def _surroundings(self, config: EdgeConfig) -> Surroundings:
+        polling, uplink = config.polling, config.uplink
+        return Surroundings(
+            gateway=config.gateway,
+            clock=self._clock,
+            health=self.health,
+            probing=Backoff(first_s=polling.probe_first_s, most_s=polling.probe_most_s),
+            reconnecting=Backoff(first_s=uplink.reconnect_first_s, most_s=uplink.reconnect_most_s),
+            dial_in_ports=self._dial_in_ports,
+        )
+
+    def _new_uplink(self, config: EdgeConfig) -> Uplink:
+        return Uplink(
+            config.broker,
+            config.uplink,
+            birth=_birth(config, self._clock),
+            buffer=self.buffer,
+            clock=self._clock,
+            health=self.health,
+        )
+
+    async def _stop_uplink(self) -> None:
+        self._uplink.stop()
+        await asyncio.wait([self._sending], timeout=GOODBYE_S)
+        await _cancel(self._sending)
+        self.health.clear_problem(UPLINK)
+
+    def _vitals(self) -> Vitals:
+        devices = self.health.devices.items()
+        return Vitals(
+            connected=self._uplink.connected,
+            answering=frozenset(
+                name for name, d in devices if d.answered_ms is not None and not d.problem
+            ),
+            failing={name: d.problem for name, d in devices if d.problem},
+            troubles=dict(self.health.problems),
+        )
 
     async def _drain(self, drain_s: float) -> None:
         """Give the cloud a moment to acknowledge what is left; the rest stays on disk."""
@@ -122,7 +221,9 @@ class Agent:
 async def run(
     config: EdgeConfig, drain_s: float = DRAIN_S, left_out: Callable[[], int] = int
 ) -> None:
-    """Run an agent until SIGTERM or SIGINT. left_out: how many log lines were.
+    """Run an agent until SIGTERM or SIGINT; on SIGHUP it reads its configuration anew.
+
+    left_out: how many log lines were.
 
     Raises: ConfigError if another agent uses the same buffer, or the port of the metrics is taken.
     """
@@ -132,36 +233,24 @@ async def run(
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         agent = Agent(config, SystemClock())
+        loop.add_signal_handler(signal.SIGHUP, agent.look_at_file)
         agent.health.log_lines_left_out = left_out
         with served(config.metrics, agent.health, agent.held):
             await agent.run(stop, drain_s)
 
 
-async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        await asyncio.wait(tasks, timeout=GOODBYE_S)
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task], timeout=GOODBYE_S)
 
 
-def _sources(config: EdgeConfig, clock: Clock, health: Health) -> dict[str, Source]:
-    around = Surroundings(
-        gateway=config.gateway,
-        clock=clock,
-        health=health,
-        probing=Backoff(first_s=config.polling.probe_first_s, most_s=config.polling.probe_most_s),
-        reconnecting=Backoff(
-            first_s=config.uplink.reconnect_first_s, most_s=config.uplink.reconnect_most_s
-        ),
+def _open_store(config: EdgeConfig) -> OpenStore:
+    return partial(
+        open_store,
+        config.buffer.path,
+        max_bytes=config.buffer.max_bytes,
+        max_age_ms=round(config.buffer.max_age_days * DAY_MS),
     )
-    try:
-        return {
-            f"bus {plan.bus.id}": plan.bus.open(plan.devices, around)
-            for plan in config.buses
-            if plan.devices
-        }
-    except ConfigError as error:
-        raise ConfigError(*(f"{config.path}: {problem}" for problem in error.problems)) from error
 
 
 def _birth(config: EdgeConfig, clock: Clock) -> Birth:

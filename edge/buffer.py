@@ -110,6 +110,18 @@ class Buffer:
         except StorageError as error:
             self._tell_failure(error)
 
+    async def reopen(self, open_store: OpenStore, *, commit_every_s: float) -> None:
+        """Open the same file with other bounds; nothing held or pending is lost by that."""
+        self._commit_every_s = commit_every_s
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._exchange, open_store)
+        await self.open()
+
+    def _exchange(self, open_store: OpenStore) -> None:
+        store, self._store, self._open_store = self._store, None, open_store
+        if store is not None:
+            with suppress(StorageError):
+                store.close()
+
     async def run(self) -> None:
         """Commit until stopped. What is pending then is for close()."""
         due_s = self._clock.monotonic_s() + self._commit_every_s

@@ -24,6 +24,7 @@ from edge.drivers.bus import Bus
 from edge.environment import overlaid
 from edge.options import (
     BufferOptions,
+    ChangeOptions,
     DeviceOptions,
     Endpoint,
     Id,
@@ -50,6 +51,7 @@ class EdgeFile(Section):
     polling: PollingOptions = PollingOptions()
     log: LogOptions = LogOptions()
     metrics: MetricsOptions | None = None
+    changes: ChangeOptions = ChangeOptions()
     profiles: Path | None = None
     buses: tuple[AnyBus, ...] = ()
     devices: tuple[DeviceOptions, ...] = ()
@@ -71,6 +73,7 @@ class EdgeConfig:
     polling: PollingOptions
     log: LogOptions
     metrics: MetricsOptions | None
+    changes: ChangeOptions
     buses: tuple[BusPlan, ...]
     warnings: tuple[str, ...] = ()
 
@@ -112,6 +115,7 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> EdgeConfig:
         polling=file.polling,
         log=resolved(file.log, base),
         metrics=file.metrics,
+        changes=file.changes,
         buses=plans,
         warnings=tuple(checker.warnings),
     )

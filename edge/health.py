@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from contract.clock import Clock
@@ -54,9 +54,17 @@ class Health:
     log_lines_left_out: Callable[[], int] = int
     machine: Machine = field(default_factory=Machine)
 
+    def expect(self, devices: Iterable[str], buses: Iterable[str]) -> None:
+        """Have figures of these, and of no others; those that are there go on."""
+        stay = frozenset(buses)
+        self.buses = {name: bus for name, bus in self.buses.items() if name in stay}
+        self.devices = {name: self.devices.get(name) or DeviceHealth() for name in devices}
+
     def answered(self, device: str, at_ms: int) -> bool:
         """Note an answer; return whether the device had been failing."""
-        figures = self.devices[device]
+        figures = self.devices.get(device)
+        if figures is None:
+            return False  # forgotten, and its source has yet to end
         recovered, figures.problem = bool(figures.problem), ""
         figures.answered_ms = at_ms
         figures.answers += 1
@@ -64,7 +72,9 @@ class Health:
 
     def failed(self, device: str, why: str, kind: str = "silent") -> bool:
         """Note a failure, and of what kind; return whether it is news."""
-        figures = self.devices[device]
+        figures = self.devices.get(device)
+        if figures is None:
+            return False
         news = not figures.problem
         figures.problem = why
         figures.failures += 1
@@ -75,6 +85,9 @@ class Health:
         self, bus: str, device: str, took_s: float, requests: int, *, answered: bool = True
     ) -> None:
         """Note that the line of a bus was busy with a device for so long."""
+        known = self.devices.get(device)
+        if known is None:
+            return
         figures = self.buses.get(bus)
         if figures is None:
             figures = self.buses[bus] = BusHealth()
@@ -82,7 +95,7 @@ class Health:
         figures.exchanges += requests
         if not answered or not requests:
             return
-        known, trip_s = self.devices[device], took_s / requests
+        trip_s = took_s / requests
         before_s = trip_s if known.round_trip_s is None else known.round_trip_s
         known.round_trip_s = before_s + NEWEST * (trip_s - before_s)
 

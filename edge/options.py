@@ -98,6 +98,16 @@ class PollingOptions(Section):
     probe_most_s: Seconds = 30.0
 
 
+class ChangeOptions(Section):
+    """How the file's changes are taken. watch_every_s: 0 looks only on SIGHUP.
+
+    settle_s: how long a new configuration must do well until it is kept.
+    """
+
+    watch_every_s: Annotated[float, Field(ge=0, le=3_600)] = 2.0
+    settle_s: Annotated[float, Field(ge=0, le=3_600)] = 60.0
+
+
 class PlaceOptions(Section):
     """Where a device stands: WGS 84 degrees, and words for people."""
 

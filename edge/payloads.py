@@ -19,8 +19,13 @@ class PayloadReader:
     """Knows the devices of all buses by their address."""
 
     def __init__(self, devices: Iterable[Device]) -> None:
-        self._buses: dict[str, list[_Model]] = defaultdict(list)
         self._seen: OrderedDict[tuple[str, int, bytes], None] = OrderedDict()
+        self._buses: dict[str, list[_Model]] = {}
+        self.know(devices)
+
+    def know(self, devices: Iterable[Device]) -> None:
+        """Know these devices from now on; what has come before is still remembered."""
+        self._buses = defaultdict(list)
         groups: dict[tuple[str, str], list[Device]] = defaultdict(list)
         for device in devices:
             if device.profile.mqtt is not None:

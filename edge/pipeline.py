@@ -31,10 +31,17 @@ class Pipeline:
         quarantine: Shelf,
         health: Health,
     ) -> None:
-        self._devices: Mapping[str, Device] = {device.id: device for device in devices}
-        self._payloads = PayloadReader(self._devices.values())
-        self._reports = ReportReader(self._devices.values())
+        self._devices: Mapping[str, Device] = {}
+        self._payloads = PayloadReader(())
+        self._reports = ReportReader(())
         self._buffer, self._quarantine, self._health = buffer, quarantine, health
+        self.know(devices)
+
+    def know(self, devices: Iterable[Device]) -> None:
+        """Know these devices from now on."""
+        self._devices = {device.id: device for device in devices}
+        self._payloads.know(self._devices.values())
+        self._reports = ReportReader(self._devices.values())
 
     def read(self, frame: Frame) -> None:
         """Take what a driver has read all the way into the buffer; never raises for a frame."""

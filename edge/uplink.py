@@ -54,6 +54,7 @@ class Uplink:
         self._outbox = Outbox(buffer, options, clock)
         self._backoff = Backoff(first_s=options.reconnect_first_s, most_s=options.reconnect_most_s)
         self._stop = asyncio.Event()
+        self._reborn = asyncio.Event()
         self.connected = False
         buffer.on_commit = self._take
 
@@ -75,6 +76,11 @@ class Uplink:
         """Wait until the cloud has everything; for ever, if it does not answer."""
         await self._outbox.drained()
 
+    def introduce(self, birth: Birth) -> None:
+        """Say anew what there is, over the connection that there is."""
+        self._birth = birth
+        self._reborn.set()
+
     def stop(self) -> None:
         """Say goodbye and end run()."""
         self._stop.set()
@@ -91,7 +97,7 @@ class Uplink:
         granted = await client.subscribe(self._topic("ack"), qos=1)
         if granted[0] == REFUSED:
             raise Disconnected(f"the broker refuses a subscription to {self._topic('ack')}")
-        await client.publish(self._topic("birth"), encode(self._birth), qos=1, retain=True)
+        await self._publish_birth(client)
         self._outbox.restart()
         self.connected = True
         self._tell_up()
@@ -100,6 +106,7 @@ class Uplink:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._publish(client), name="batches")
                 tasks.create_task(self._report(client), name="state")
+                tasks.create_task(self._introduce(client), name="birth")
                 tasks.create_task(self._say_goodbye(client), name="goodbye")
                 await self._listen(client)
         except* (aiomqtt.MqttError, _Stopped) as group:
@@ -142,6 +149,16 @@ class Uplink:
             check_cancelled()
             await client.publish(self._topic("state"), self._state(online=True), qos=1, retain=True)
             await asyncio.sleep(self._options.state_every_s)
+
+    async def _publish_birth(self, client: aiomqtt.Client) -> None:
+        self._reborn.clear()
+        await client.publish(self._topic("birth"), encode(self._birth), qos=1, retain=True)
+
+    async def _introduce(self, client: aiomqtt.Client) -> None:
+        while True:
+            check_cancelled()
+            await self._reborn.wait()
+            await self._publish_birth(client)
 
     async def _say_goodbye(self, client: aiomqtt.Client) -> None:
         await self._stop.wait()

@@ -10,6 +10,7 @@ import pytest
 from edge.config import EdgeFile
 from edge.options import (
     BufferOptions,
+    ChangeOptions,
     DeviceOptions,
     Endpoint,
     PlaceOptions,
@@ -26,6 +27,7 @@ SECTIONS: list[type[Section]] = [
     BufferOptions,
     UplinkOptions,
     PollingOptions,
+    ChangeOptions,
     DeviceOptions,
     PlaceOptions,
 ]

@@ -17,6 +17,7 @@ from edge.buffer import Buffer, OpenStore
 from edge.changes import Changes
 from edge.config import EdgeConfig
 from edge.core.change import Vitals
+from edge.core.heard import Heard
 from edge.core.schedule import Backoff
 from edge.drivers.bus import Surroundings
 from edge.drivers.dial_in_port import DialInPorts
@@ -57,8 +58,13 @@ class Agent:
             clock=clock,
             health=self.health,
         )
+        self._heard = Heard()
         self._pipeline = Pipeline(
-            config.devices, buffer=self.buffer, quarantine=quarantine, health=self.health
+            config.devices,
+            buffer=self.buffer,
+            quarantine=quarantine,
+            health=self.health,
+            heard=self._heard,
         )
         self._dial_in_ports = DialInPorts()
         self._parts: dict[str, object] = {}
@@ -83,6 +89,8 @@ class Agent:
     async def run(self, stop: asyncio.Event, drain_s: float = DRAIN_S) -> None:
         """Run until `stop` is set; then end well within drain_s and a second or two."""
         await self.buffer.open()
+        for key in await self.buffer.heard():
+            self._heard.add(key)
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks

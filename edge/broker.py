@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections import deque
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TypedDict
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias, TypedDict
 
 import aiomqtt
+import msgspec
+import paho.mqtt.client as mqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -31,16 +36,50 @@ OLD_BROKER = "Unsupported protocol version"
 REFUSED = 128  # MQTT 3.1.1 §3.9.3, MQTT 5 §2.4: from here on, codes are refusals
 
 
+class Received(msgspec.Struct, frozen=True, gc=False):
+    """A message as it came. number: the broker's, 0 at QoS 0. again: it may have come before."""
+
+    topic: str
+    payload: bytes
+    number: int
+    again: bool
+
+
+Take: TypeAlias = Callable[[Received, Callable[[], None]], None]
+
+
+@dataclass(slots=True)
+class _Unacknowledged:
+    number: int
+    qos: int
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    bug: Exception
+
+
 @asynccontextmanager
 async def connect(
-    endpoint: Endpoint, client_id: str, *, clean: bool, will: aiomqtt.Will | None = None
+    endpoint: Endpoint,
+    client_id: str,
+    *,
+    clean: bool,
+    will: aiomqtt.Will | None = None,
+    take: Take | None = None,
 ) -> AsyncIterator[aiomqtt.Client]:
     """Connect for as long as the context lasts.
 
+    take: gets each message as it comes, in the event loop, from the moment of connecting; it says
+    when the broker may forget it. Without it messages are acknowledged as they come, and are had
+    from the client.
     Raises: ConfigError if a certificate or a password file cannot be used.
             Disconnected if the connection cannot be had, or is lost within the context.
     """
     client = _client(endpoint, client_id, clean=clean, will=will)
+    if take is not None:
+        _by_hand(client, take)
     cancelled = False
     try:
         async with client:
@@ -58,6 +97,57 @@ async def connect(
         lost = client._disconnected
         if lost.done() and not lost.cancelled():
             lost.exception()
+
+
+def _by_hand(client: aiomqtt.Client, take: Take) -> None:
+    """Have messages taken, and acknowledged when that is done; in their order, as MQTT asks.
+
+    aiomqtt has no way to do so, but the client within it has. What is raised by `take` is a bug:
+    the message is put where aiomqtt has its own, and whoever waits there raises it.
+    Source: MQTT 3.1.1 §4.6.
+    """
+    paho, waiting = client._client, deque[_Unacknowledged]()
+
+    def on_message(_client: object, _userdata: object, message: mqtt.MQTTMessage) -> None:
+        each = _Unacknowledged(message.mid, message.qos)
+        waiting.append(each)
+        received = Received(
+            topic=_topic(message),
+            payload=bytes(message.payload),
+            number=message.mid if message.qos else 0,
+            again=message.dup,
+        )
+        try:
+            take(received, partial(acknowledge, each))
+        except Exception as bug:
+            client._queue.put_nowait(_Failed(bug))  # type: ignore[arg-type]
+
+    def acknowledge(each: _Unacknowledged) -> None:
+        each.done = True
+        while waiting and waiting[0].done:
+            first = waiting.popleft()
+            if paho.is_connected():  # else the broker delivers it again, over another connection
+                paho.ack(first.number, first.qos)
+
+    paho.manual_ack_set(on=True)
+    paho.on_message = on_message
+
+
+async def until_lost(client: aiomqtt.Client) -> None:
+    """Wait until a connection whose messages are taken by hand is lost; never returns.
+
+    Raises: aiomqtt's error, for connect() to translate, or what `take` has raised.
+    """
+    async for failed in client.messages:
+        assert isinstance(failed, _Failed)
+        raise failed.bug
+
+
+def _topic(message: mqtt.MQTTMessage) -> str:
+    try:
+        return message.topic
+    except UnicodeDecodeError:
+        return "(not UTF-8)"
 
 
 def _say(error: aiomqtt.MqttError) -> str:

@@ -20,7 +20,7 @@ from contract.readings import Reading
 from edge.core.settled import SettledClock
 from edge.health import Health
 from edge.pending import Pending
-from edge.ports import Held, Loss, Store, Stored
+from edge.ports import Committed, Held, Loss, Store, Stored
 from edge.store import CorruptError
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,8 @@ RETRY_S = 1.0
 # A disk that has not answered for so long will not: better to start again.
 HANGING_S = 60.0
 MAX_PENDING = 100_000
+# Brokers send no more before some are acknowledged (mosquitto: 20): so many do not wait for others.
+MOST_UNACKNOWLEDGED = 16
 NAME = "buffer"
 
 
@@ -78,14 +80,14 @@ class Buffer:
         readings: Sequence[Reading],
         *,
         urgent: bool,
-        on_commit: Callable[[], None] | None = None,
+        on_commit: Committed | None = None,
+        heard: Sequence[bytes] = (),
     ) -> None:
         """Take readings; they are on disk within commit_every_s, urgent ones at once."""
-        if urgent:
-            self._urgent.put(readings, on_commit)
+        pending = self._urgent if urgent else self._normal
+        pending.put(readings, on_commit, heard)
+        if urgent or self._normal.promised >= MOST_UNACKNOWLEDGED:
             self._wake.set()
-        else:
-            self._normal.put(readings, on_commit)
         if len(self._urgent) + len(self._normal) > self._max_pending:
             self._give_up_oldest()
 
@@ -102,6 +104,14 @@ class Buffer:
         except StorageError as error:
             self._tell_failure(error)
             raise
+
+    async def heard(self) -> list[bytes]:
+        """Return the keys of messages read before the agent started; none if the file fails."""
+        try:
+            return await self._in_thread(lambda store: store.heard())
+        except StorageError as error:
+            self._tell_failure(error)
+            return []
 
     async def open(self) -> None:
         """Open the file now rather than at the first commit; a failure is told and tried again."""
@@ -132,7 +142,8 @@ class Buffer:
                 # Polls that end together are committed together.
                 await asyncio.sleep(URGENT_S)
             self._wake.clear()
-            due = self._clock.monotonic_s() >= due_s
+            pressed = self._normal.promised >= MOST_UNACKNOWLEDGED
+            due = pressed or self._clock.monotonic_s() >= due_s
             committed = await self.commit(urgent_only=not due)
             if due:
                 due_s = self._clock.monotonic_s() + self._commit_every_s
@@ -160,6 +171,7 @@ class Buffer:
             return True
         taken = [each.take() for each in pending]
         urgent, normal = taken[0].readings, [] if urgent_only else taken[1].readings
+        heard = [key for each in taken for key in each.heard]
         loss, self._loss = self._loss, None
         self._to_delete = False
         # A clock that has just jumped is no reason to give anything up for its age.
@@ -168,7 +180,7 @@ class Buffer:
             now_ms = 0
 
         def job(store: Store) -> tuple[list[Stored], Held]:
-            return store.commit(urgent, normal, now_ms, loss), store.figures()
+            return store.commit(urgent, normal, now_ms, loss, heard), store.figures()
 
         try:
             batches, self.held = await self._in_thread(job)

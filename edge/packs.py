@@ -12,6 +12,7 @@ from contract.codec import Rejected, decode_senml
 from contract.readings import Reading
 from contract.strict_yaml import suggest
 from device_profiles.core.values import Value
+from edge.core.heard import key_of
 from edge.core.normalise import observed
 from edge.devices import Device
 from edge.ports import Message, Said
@@ -32,10 +33,9 @@ class PackReader:
 
     def __init__(self, devices: Iterable[Device]) -> None:
         self._devices: Mapping[str, Device] = {device.address: device for device in devices}
-        self._last: dict[str, int] = {}
 
     def read(self, message: Message) -> Unpacked:
-        """Take a pack apart; what has come before is said once.
+        """Take a pack apart.
 
         Raises: DecodeError if it is no SenML at all.
         """
@@ -61,14 +61,27 @@ class PackReader:
         return Unpacked(tuple(said), tuple(rejected), frozenset(unknown))
 
     def _said(self, name: str, readings: list[Reading], message: Message) -> list[Said]:
-        """Put together what is of one moment; nothing if the same came last time, times and all."""
-        same = hash(tuple(readings))
-        if self._last.get(name) == same:
-            return []  # QoS 1 delivers at least once
-        self._last[name] = same
+        """Put together what is of one moment."""
         moments: dict[int, list[Value]] = defaultdict(list)
         for reading in readings:
-            at_ms = observed(reading.observed_ms, message.arrived_ms)
-            moments[at_ms].append(Value(reading.measurement, reading.value, reading.quality))
+            value = Value(reading.measurement, reading.value, reading.quality)
+            moments[reading.observed_ms].append(value)
         device = self._devices[name].id
-        return [Said(device, at_ms, tuple(values)) for at_ms, values in moments.items()]
+        return [
+            _said(device, at_ms, tuple(values), message, index)
+            for index, (at_ms, values) in enumerate(moments.items())
+        ]
+
+
+def _said(
+    device: str, told_ms: int, values: tuple[Value, ...], message: Message, index: int
+) -> Said:
+    """QoS 1 delivers at least once. A time that is ours makes the first key one of its own."""
+    keys = [key_of("own", device, told_ms, repr(values))]
+    repeats = tuple(keys)
+    if message.number:
+        words = (device, index, message.number, message.topic, message.payload)
+        keys.append(key_of("sent", *words))
+        repeats = tuple(keys) if message.again else repeats
+    at_ms = observed(told_ms, message.arrived_ms)
+    return Said(device, at_ms, values, repeats, tuple(keys))

@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from hashlib import sha256
+from typing import NamedTuple
 
 from device_profiles.core.payload import PayloadDecoder, compile_payload_decoder, parse
 from device_profiles.core.values import Value
+from edge.core.heard import key_of
 from edge.core.normalise import observed
 from edge.devices import Device
 from edge.ports import Message
 
-REMEMBERED = 10_000  # messages with a time of their own, of all devices
+
+class Payload(NamedTuple):
+    """What a message says: whose it is, its time (UTC ms) and its values.
+
+    key: tells it from all others if it has its own time, else from those that its broker numbered
+    otherwise; empty if neither is there to tell by.
+    """
+
+    device: Device
+    observed_ms: int
+    values: Sequence[Value]
+    own_time: bool
+    key: bytes
 
 
 class PayloadReader:
     """Knows the devices of all buses by their address."""
 
     def __init__(self, devices: Iterable[Device]) -> None:
-        self._seen: OrderedDict[tuple[str, int, bytes], None] = OrderedDict()
         self._buses: dict[str, list[_Model]] = {}
         self.know(devices)
 
     def know(self, devices: Iterable[Device]) -> None:
-        """Know these devices from now on; what has come before is still remembered."""
+        """Know these devices from now on."""
         self._buses = defaultdict(list)
         groups: dict[tuple[str, str], list[Device]] = defaultdict(list)
         for device in devices:
@@ -33,10 +45,10 @@ class PayloadReader:
         for (bus, _), members in groups.items():
             self._buses[bus].append(_Model(members))
 
-    def read(self, message: Message) -> tuple[Device, int, Sequence[Value]] | None:
-        """Return the device, its time (UTC ms) and its values; None if the sender is not ours.
+    def read(self, message: Message) -> Payload | None:
+        """Return what it says; None if the sender is not ours.
 
-        There are no values in what is no measurement, or has come before.
+        There are no values in what is no measurement.
         Raises: DecodeError if the payload cannot be understood.
         """
         document = parse(message.payload)
@@ -45,21 +57,23 @@ class PayloadReader:
             device = model.devices.get(said.device_address) if said else None
             if said is None or device is None:
                 continue
-            if said.observed_ms is not None and self._is_repeat(
-                (device.id, said.observed_ms, sha256(message.payload).digest())
-            ):
-                return device, said.observed_ms, ()  # QoS 1 delivers at least once
-            return device, observed(said.observed_ms, message.arrived_ms), said.values
+            return Payload(
+                device,
+                observed(said.observed_ms, message.arrived_ms),
+                said.values,
+                said.observed_ms is not None,
+                _key(device, said.observed_ms, message),
+            )
         return None
 
-    def _is_repeat(self, told: tuple[str, int, bytes]) -> bool:
-        """Whether this has come before, as far back as is remembered."""
-        if told in self._seen:
-            return True
-        self._seen[told] = None
-        if len(self._seen) > REMEMBERED:
-            self._seen.popitem(last=False)
-        return False
+
+def _key(device: Device, own_ms: int | None, message: Message) -> bytes:
+    """QoS 1 delivers at least once."""
+    if own_ms is not None:
+        return key_of("own", device.id, own_ms, message.payload)
+    if not message.number:
+        return b""
+    return key_of("sent", device.id, message.number, message.topic, message.payload)
 
 
 class _Model:

@@ -33,12 +33,17 @@ class Answers(msgspec.Struct, frozen=True, gc=False):
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
-    """What a device that speaks for itself published, as it came, and when (UTC milliseconds)."""
+    """What a device that speaks for itself published, as it came, and when (UTC milliseconds).
+
+    number: its broker's, 0 if it has none. again: the broker says that it may have come before.
+    """
 
     bus: str
     arrived_ms: int
     topic: str
     payload: bytes
+    number: int = 0
+    again: bool = False
 
 
 class Silence(msgspec.Struct, frozen=True, gc=False):
@@ -59,11 +64,17 @@ class Report(msgspec.Struct, frozen=True):
 
 
 class Said(msgspec.Struct, frozen=True, gc=False):
-    """What a device said of itself that needs no decoding, and of when (UTC milliseconds)."""
+    """What a device said of itself that needs no decoding, and of when (UTC milliseconds).
+
+    repeats: keys (edge.core.heard) of which none may be known, or it has been said before.
+    remembered: its own keys, from now on.
+    """
 
     device: str
     observed_ms: int
     values: tuple[Value, ...]
+    repeats: tuple[bytes, ...] = ()
+    remembered: tuple[bytes, ...] = ()
 
 
 class SetAside(msgspec.Struct, frozen=True):
@@ -74,7 +85,19 @@ class SetAside(msgspec.Struct, frozen=True):
 
 
 Frame: TypeAlias = Answers | Message | Silence | Report | Said | SetAside
-Deliver: TypeAlias = Callable[[Frame], None]
+Committed: TypeAlias = Callable[[], None]
+
+
+class Deliver(Protocol):
+    """Takes what a driver has read."""
+
+    def __call__(self, frame: Frame, committed: Committed | None = None, /) -> None:
+        """Take a frame. committed: called, once, in the event loop, when its sender may forget it.
+
+        That is when its readings are on disk, or what cannot be read is in quarantine, or nothing
+        comes of it. It is never called if the process ends before: the sender sends it again.
+        """
+        ...
 
 
 class Source(Protocol):
@@ -97,13 +120,14 @@ class Sink(Protocol):
         readings: Sequence[Reading],
         *,
         urgent: bool,
-        on_commit: Callable[[], None] | None = None,
+        on_commit: Committed | None = None,
+        heard: Sequence[bytes] = (),
     ) -> None:
         """Take readings; those of gas and covers are urgent.
 
-        on_commit: called in the event loop's thread once they are on disk, for good; never if they
-                   have to be given up before. With no readings at all, it is called once what was
-                   put before is on disk.
+        on_commit: called in the event loop's thread once they, and what was put before them, are on
+        disk, for good; or the gap is, if they had to be given up. Also called for no readings.
+        heard: keys of the messages that they came in, committed with them.
         """
         ...
 
@@ -228,13 +252,19 @@ class Store(Protocol):
     epoch: str
 
     def commit(
-        self, urgent: Sequence[Reading], normal: Sequence[Reading], now_ms: int, loss: Loss | None
+        self,
+        urgent: Sequence[Reading],
+        normal: Sequence[Reading],
+        now_ms: int,
+        loss: Loss | None,
+        heard: Sequence[bytes] = (),
     ) -> list[Stored]:
         """Put readings on disk as numbered batches of at most 1,000, and drop what is acknowledged.
 
-        Everything happens in one transaction, or nothing does. Beyond its bounds the store gives up
-        the oldest batches, never those just committed, and commits a gap record that names them;
-        likewise for a loss.
+        Everything happens in one transaction, or nothing does; with it, the keys of the messages
+        heard are remembered, as many as edge.core.heard.REMEMBERED. Beyond its bounds the store
+        gives up the oldest batches, never those just committed, and commits a gap record that names
+        them; likewise for a loss.
 
         Returns: the new batches, in order of their numbers, gap records included.
         Raises:  StorageError; the readings are still the caller's.
@@ -250,6 +280,10 @@ class Store(Protocol):
 
         Raises: StorageError.
         """
+        ...
+
+    def heard(self) -> list[bytes]:
+        """Return the keys of messages that were committed, oldest first. Raises: StorageError."""
         ...
 
     def figures(self) -> Held:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from base64 import b64encode
 from pathlib import Path
 
@@ -57,3 +58,5 @@ class Quarantine:
             self._path.replace(self._path.with_name(f"{self._path.name}.1"))
         with self._path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
+            file.flush()
+            os.fsync(file.fileno())  # its sender is told that it may forget it

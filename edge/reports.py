@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from contract.quality import Quality
 from device_profiles.core.hj212 import FactorDecoder, compile_factor_decoder
 from device_profiles.core.values import Value
+from edge.core.heard import key_of
 from edge.core.station_time import station_time
 from edge.devices import Device
 from edge.ports import Message, Report
@@ -41,6 +42,13 @@ def as_message(report: Report) -> Message:
     told = ";".join(f"{key}={value}" for key, value in report.frame.cp.items())
     text = f"CN={report.frame.command};CP=&&{told}&&"
     return Message(report.bus, report.arrived_ms, report.frame.station, text.encode())
+
+
+def key_of_report(report: Report) -> bytes:
+    """Return what tells a report from all others: station, command, DataTime and what it says."""
+    told = sorted(report.frame.cp.items())
+    words = (word for item in told for word in item)
+    return key_of("hj212", report.device, report.frame.command, *words)
 
 
 def _unsure(value: Value) -> Value:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from edge.ports import Deliver, Frame, Source
+from edge.ports import Committed, Deliver, Frame, Source
 
 GOODBYE_S = 1.0
 
@@ -49,9 +49,9 @@ class _Gate:
         self._deliver = deliver
         self.open = True
 
-    def deliver(self, frame: Frame) -> None:
+    def deliver(self, frame: Frame, committed: Committed | None = None, /) -> None:
         if self.open:
-            self._deliver(frame)
+            self._deliver(frame, committed)
 
 
 @dataclass(frozen=True, slots=True)

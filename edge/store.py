@@ -19,6 +19,7 @@ from contract.errors import StorageError
 from contract.intervals import IntervalSet
 from contract.readings import Batch, Gap, Reading
 from edge.core.gaps import merge_gaps
+from edge.core.heard import REMEMBERED
 from edge.ports import Held, Loss, Stored
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,10 @@ CREATE TABLE IF NOT EXISTS batches (
     bytes INTEGER NOT NULL,
     payload BLOB NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS heard (
+    id INTEGER PRIMARY KEY,
+    key BLOB NOT NULL
+) STRICT;
 CREATE INDEX IF NOT EXISTS by_priority ON batches (priority DESC, seq);
 """
 WAITING = "SELECT seq, priority, readings, payload FROM batches ORDER BY priority DESC, seq"
@@ -63,6 +68,7 @@ OLDEST = (
     " WHERE readings > 0 AND seq < ? ORDER BY seq"
 )
 INSERT = "INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?)"
+FORGET = "DELETE FROM heard WHERE id <= (SELECT max(id) FROM heard) - ?"
 FIGURES = """
 SELECT epoch, published_readings, published_batches,
        (SELECT count(*) FROM batches), (SELECT coalesce(sum(readings), 0) FROM batches),
@@ -126,11 +132,17 @@ class SqliteStore:
         self._count = Count(held.held_batches, held.held_readings, held.held_bytes)
 
     def commit(
-        self, urgent: Sequence[Reading], normal: Sequence[Reading], now_ms: int, loss: Loss | None
+        self,
+        urgent: Sequence[Reading],
+        normal: Sequence[Reading],
+        now_ms: int,
+        loss: Loss | None,
+        heard: Sequence[bytes] = (),
     ) -> list[Stored]:
         """Put readings on disk as batches, urgent ones first; see edge.ports.Store."""
         with self._transaction():
             self._delete_acknowledged()
+            self._remember(heard)
             if loss is not None:
                 self._record_loss(loss)
             batches = [
@@ -158,6 +170,11 @@ class SqliteStore:
                     if len(found) == limit:
                         break
         return found
+
+    def heard(self) -> list[bytes]:
+        """Return the keys of messages that were committed, oldest first."""
+        with _translated():
+            return [key for (key,) in self._db.execute("SELECT key FROM heard ORDER BY id")]
 
     def figures(self) -> Held:
         """Return what is held, and the counters, without counting rows."""
@@ -201,6 +218,11 @@ class SqliteStore:
         for first, last in self._acked:
             self._delete(first, last)
         self._acked = IntervalSet()
+
+    def _remember(self, heard: Sequence[bytes]) -> None:
+        if heard:
+            self._db.executemany("INSERT INTO heard (key) VALUES (?)", [(key,) for key in heard])
+            self._db.execute(FORGET, (REMEMBERED,))
 
     def _delete(self, first_seq: int, last_seq: int) -> None:
         for readings, size in self._db.execute(DELETE, (first_seq, last_seq)).fetchall():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from contract.readings import Reading
@@ -17,7 +17,7 @@ from edge.devices import Device
 from edge.drivers.bus import Surroundings
 from edge.pipeline import Pipeline
 from edge.polling import PolledBus
-from edge.ports import Frame, Message, Report, Source
+from edge.ports import Committed, Frame, Message, Report, Source
 
 LEAST_WAIT_S, MOST_WAIT_S = 30.0, 1_800.0
 LOOK_S = 0.25
@@ -75,14 +75,16 @@ class _Taker:
         )
         self.came = asyncio.Event()
 
-    def take(self, frame: Frame) -> None:
+    def take(self, frame: Frame, committed: Committed | None = None, /) -> None:
         """Note a frame; the first that is the device's own, and says something, counts."""
+        if committed is not None:
+            committed()
         decoded = self._pipeline.decode(frame)
         if decoded is None:
             if isinstance(frame, Message) and len(self._seen.others) < MOST_OTHERS:
                 self._seen.others[frame.topic] = None
             return
-        device, observed_ms, values = decoded
+        device, observed_ms, values = decoded.device, decoded.observed_ms, decoded.values
         if not self.came.is_set() and (values or not isinstance(frame, Message | Report)):
             readings = validate(normalise(device.id, observed_ms, values), device.ranges)
             self._seen.frame, self._seen.observed_ms = frame, observed_ms
@@ -98,7 +100,8 @@ class Nowhere:
         readings: Sequence[Reading],
         *,
         urgent: bool,
-        on_commit: Callable[[], None] | None = None,
+        on_commit: Committed | None = None,
+        heard: Sequence[bytes] = (),
     ) -> None:
         """Forget them."""
 

@@ -22,7 +22,7 @@ from edge.core.validate import validate
 from edge.devices import Device
 from edge.pipeline import Pipeline
 from edge.polling import PolledBus
-from edge.ports import Frame, Source
+from edge.ports import Committed, Frame, Source
 
 DRAW_EVERY_S = 0.25
 OTHER_SCREEN, OWN_SCREEN = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
@@ -83,13 +83,16 @@ class Watching:
 
         return spend
 
-    def take(self, frame: Frame) -> None:
+    def take(self, frame: Frame, committed: Committed | None = None, /) -> None:
         """Take what a driver has read, into the table."""
+        if committed is not None:
+            committed()
         decoded = self._pipeline.decode(frame)
         if decoded is None:
             return
-        device, observed_ms, values = decoded
-        readings = validate(normalise(device.id, observed_ms, values), device.ranges)
+        device = decoded.device
+        values = normalise(device.id, decoded.observed_ms, decoded.values)
+        readings = validate(values, device.ranges)
         row = self.rows[device.id]
         spent_s = self._spent_s.pop(device.id, None)
         row.poll_s = row.poll_s if spent_s is None else spent_s

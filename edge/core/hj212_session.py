@@ -10,7 +10,8 @@ What a frame does:
     begins wrongly, or is none                     set aside, no answer
     length, check, syntax, MN, PW, QN, ST,
     Flag, CN or DataTime wrong                     set aside, 9011 with QnRtn, if wanted
-    2011 2051 2061 2031                            reported once, 9014 each time
+    2011 2051 2061 2031                            reported once; 9014 each time, for the caller
+                                                   to send when what was reported is on disk
     2081 and others without readings               noted, 9014
     1013                                           9013, then the clock is set (hj212_clock)
     9011 9012                                      move the setting of the clock
@@ -19,7 +20,7 @@ What a frame does:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import TypeAlias
@@ -30,7 +31,7 @@ from contract.errors import DecodeError
 from device_profiles.core.hj212 import Frame
 from edge.core.hj212_clock import ClockSettings, Ended
 from edge.core.hj212_framing import Framer, Piece
-from edge.core.hj212_memory import TIME_KEY, Joined, Memory, Part, Taken
+from edge.core.hj212_memory import TIME_KEY, Memory, Part, Taken
 from edge.core.hj212_messages import (
     ANSWERS,
     ASK_CLOCK,
@@ -66,15 +67,22 @@ class Heard(msgspec.Struct, frozen=True):
 
 
 class Reported(msgspec.Struct, frozen=True):
-    """Readings to be read, told for the first time, all parts in one.
+    """Readings to be read, told for the first time.
 
-    own_ms: DataTime in UTC milliseconds. missing: parts that never came.
+    own_ms: DataTime in UTC milliseconds. answer: for when they are on disk; may be empty.
     """
 
     device: str
     own_ms: int
     frame: Frame
-    missing: int = 0
+    answer: bytes
+
+
+class Repeated(msgspec.Struct, frozen=True):
+    """What was reported before has come again. answer: for when what came before is on disk."""
+
+    device: str
+    answer: bytes
 
 
 class ClockSet(msgspec.Struct, frozen=True):
@@ -85,14 +93,18 @@ class ClockSet(msgspec.Struct, frozen=True):
 
 
 class SetAside(msgspec.Struct, frozen=True):
-    """Bytes that are not believed, and why. code: what the sender was, or would be, told."""
+    """Bytes that are not believed, and why. code: what the sender was, or would be, told.
+
+    answer: for when they are in quarantine; empty if it was given, or there is none.
+    """
 
     data: bytes
     why: str
     code: QnRtn | None = None
+    answer: bytes = b""
 
 
-Event: TypeAlias = Heard | Reported | ClockSet | SetAside
+Event: TypeAlias = Heard | Reported | Repeated | ClockSet | SetAside
 
 
 class Session:
@@ -143,24 +155,33 @@ class Session:
             self._answer(peer, NOTICE_ANSWER)
             self._replies += self._clocks.begin(frame, peer, now_ms)
             return [heard]
-        events = self._data(piece.data, station, frame, part, now_ms)
-        self._answer(peer, DATA_ANSWER)
-        return [heard, *events]
+        answer = write_answer(peer, DATA_ANSWER) if peer.wants_answer else b""
+        if frame.command in DATA:
+            return [heard, self._data(piece.data, station, frame, part, now_ms, answer)]
+        self._replies += answer
+        return [heard]
 
     def _data(
-        self, data: bytes, station: Station, frame: Frame, part: Part | None, now_ms: int
-    ) -> Iterable[Event]:
-        if frame.command not in DATA:
-            return ()
+        self,
+        data: bytes,
+        station: Station,
+        frame: Frame,
+        part: Part | None,
+        now_ms: int,
+        answer: bytes,
+    ) -> Event:
         try:
-            taken, joined = station.memory.take(frame, part, now_ms)
+            taken, fresh = station.memory.take(frame, part, now_ms)
         except DecodeError as error:
             raise Refusal(QnRtn.FLAG, str(error)) from error
         if taken is Taken.CONTRADICTS:
             # Acknowledged all the same: else it would be sent again, and nothing after it.
             why = f"CN {frame.command} of {frame.cp[TIME_KEY]} was told before, with other values"
-            return [SetAside(data, why)]
-        return reports(station, joined, self._zone)
+            return SetAside(data, why, answer=answer)
+        if fresh is None:
+            return Repeated(station.device, answer)
+        own_ms = local_ms(fresh.cp[TIME_KEY], self._zone)
+        return Reported(station.device, own_ms, fresh, answer)
 
     def _refuse(self, piece: Piece, refusal: Refusal) -> SetAside:
         if not piece.head:
@@ -176,11 +197,3 @@ class Session:
 
     def _clock_set(self, end: Ended) -> ClockSet:
         return ClockSet(self._stations[end.station].device, end.why)
-
-
-def reports(station: Station, joined: Iterable[Joined], zone: tzinfo) -> list[Reported]:
-    """Return what a station's memory hands on, as events; also for what it gives up waiting for."""
-    return [
-        Reported(station.device, local_ms(data.frame.cp[TIME_KEY], zone), data.frame, data.missing)
-        for data in joined
-    ]

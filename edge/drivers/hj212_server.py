@@ -9,13 +9,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import tzinfo
+from functools import partial
 
+from edge.core.hj212_memory import Missed
 from edge.core.hj212_messages import QnRtn
-from edge.core.hj212_session import ClockSet, Event, Heard, Reported, Session, Station, reports
+from edge.core.hj212_session import ClockSet, Event, Heard, Repeated, Reported, Session, Station
 from edge.core.hj212_session import SetAside as Disbelieved
 from edge.devices import Device
 from edge.drivers.bus import Surroundings
-from edge.ports import Deliver, Message, Report, SetAside, Silence
+from edge.ports import Committed, Deliver, Message, Report, Said, SetAside, Silence
 
 log = logging.getLogger(__name__)
 
@@ -92,8 +94,6 @@ class StationServer:
             server.close()
             for connection in [*self._connections]:
                 connection.abort()
-            for station in self.stations.values():
-                self._hand_on(reports(station, station.memory.expire(None), self.zone))
 
     def now_s(self) -> float:
         """Return monotonic seconds."""
@@ -141,26 +141,31 @@ class StationServer:
                 if self._around.health.answered(device, self.now_ms()):
                     log.info("%s reports again", device)
             case Reported():
-                self._hand_on([event])
+                self._hand_on(event, partial(connection.send, event.answer))
+            case Repeated(device=device, answer=answer):
+                # It may not be on disk yet.
+                nothing = Said(device, self.now_ms(), ())
+                self._deliver(nothing, partial(connection.send, answer))
             case ClockSet(device=device, why=why):
                 log.info("%s: its clock was set%s", device, f" in vain: {why}" if why else "")
             case Disbelieved():
-                self._set_aside(event, connection.name)
+                self._set_aside(event, connection)
 
-    def _hand_on(self, reported: Sequence[Reported]) -> None:
+    def _hand_on(self, told: Reported, committed: Committed) -> None:
         now_ms = self.now_ms()
-        for one in reported:
-            if one.missing:
-                log.warning("%s: %d parts of its data never came", one.device, one.missing)
-            if one.frame.command == "2011":
-                self._judge_clock(one, now_ms)
-            self._deliver(Report(self._bus, one.device, now_ms, one.own_ms, one.frame))
+        if told.frame.command == "2011":
+            self._judge_clock(told, now_ms)
+        self._deliver(Report(self._bus, told.device, now_ms, told.own_ms, told.frame), committed)
 
-    def _set_aside(self, event: Disbelieved, peer: str) -> None:
+    def _tell_missed(self, device: str, missed: Missed) -> None:
+        what = f"CN {missed.command} of {missed.time}"
+        log.warning("%s: %d parts of %s never came", device, missed.parts, what)
+
+    def _set_aside(self, event: Disbelieved, connection: _Connection) -> None:
         if event.code is QnRtn.STATION:
             self._around.health.unknown_senders += 1
-        message = Message(self._bus, self.now_ms(), peer, event.data)
-        self._deliver(SetAside(message, event.why))
+        message = Message(self._bus, self.now_ms(), connection.name, event.data)
+        self._deliver(SetAside(message, event.why), partial(connection.send, event.answer))
 
     def _judge_clock(self, told: Reported, now_ms: int) -> None:
         what, health = f"clock of {told.device}", self._around.health
@@ -181,7 +186,8 @@ class StationServer:
             else:
                 connection.tick(now_ms)
         for station in self.stations.values():
-            self._hand_on(reports(station, station.memory.expire(now_ms), self.zone))
+            for missed in station.memory.missed(now_ms):
+                self._tell_missed(station.device, missed)
         for device, standing in self._standings.items():
             if now_s > standing.due_s and not standing.silent:
                 standing.silent = True
@@ -231,7 +237,7 @@ class _Connection(asyncio.Protocol):
         try:
             for event in self._session.receive(data, self._source.now_ms()):
                 self._source.handle(event, self)
-            self._send()
+            self.send(self._session.data_to_send())
         except Exception as bug:  # asyncio would only log it
             self._source.fail(bug)
 
@@ -239,7 +245,7 @@ class _Connection(asyncio.Protocol):
         """Let the session look at the clock."""
         for event in self._session.tick(now_ms):
             self._source.handle(event, self)
-        self._send()
+        self.send(self._session.data_to_send())
 
     def pause_writing(self) -> None:
         """A peer that reads no answers is none."""
@@ -249,11 +255,11 @@ class _Connection(asyncio.Protocol):
         """End."""
         self._source.leave(self)
 
-    def _send(self) -> None:
-        replies = self._session.data_to_send()
-        if replies and self._transport is not None:
+    def send(self, replies: bytes) -> None:
+        """Send; nothing if the peer is gone, which will then say again what is not answered."""
+        if replies and self._transport is not None and not self._transport.is_closing():
             self._transport.write(replies)
 
 
-def _nobody(_: object) -> None:
+def _nobody(_: object, _committed: Committed | None = None, /) -> None:
     """Nobody listens yet."""

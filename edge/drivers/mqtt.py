@@ -8,20 +8,18 @@ import random
 from collections.abc import Callable, Sequence
 from typing import ClassVar, Literal, TypeAlias
 
-import aiomqtt
-
 from contract.errors import ConfigError, Disconnected
 from device_profiles.core.payload import compile_payload_decoder
-from edge.broker import connect, is_refusal
+from edge.broker import Received, connect, is_refusal, until_lost
 from edge.cancelling import check_cancelled
 from edge.devices import Device
 from edge.drivers.bus import Bus, Surroundings
 from edge.options import Endpoint
-from edge.ports import Deliver, Message, Source
+from edge.ports import Committed, Deliver, Message, Source
 
 log = logging.getLogger(__name__)
 
-Take: TypeAlias = Callable[[Message, Deliver], None]
+Take: TypeAlias = Callable[[Message, Deliver, Committed], None]
 
 
 class BrokerBus(Bus, Endpoint):
@@ -47,13 +45,16 @@ class MqttBus(BrokerBus):
         return MqttSource(self, sorted(topics), around)
 
 
-def hand_on(message: Message, deliver: Deliver) -> None:
+def hand_on(message: Message, deliver: Deliver, committed: Committed) -> None:
     """Deliver a message as it came."""
-    deliver(message)
+    deliver(message, committed)
 
 
 class MqttSource:
-    """A Source over one subscription. take: does with each message what its driver does."""
+    """A Source over one subscription. take: does with each message what its driver does.
+
+    The broker is told that a message has come only when it is on disk here.
+    """
 
     def __init__(
         self,
@@ -73,25 +74,35 @@ class MqttSource:
     async def run(self, deliver: Deliver) -> None:
         """Receive until cancelled; reconnect with backoff."""
         failures = 0
+
+        def take(received: Received, acknowledge: Committed) -> None:
+            self._take(self._message(received), deliver, acknowledge)
+
         while True:
             try:
-                async with connect(self._bus, self._client_id, clean=self._clean) as client:
+                async with connect(
+                    self._bus, self._client_id, clean=self._clean, take=take
+                ) as client:
                     granted = await client.subscribe([(topic, 1) for topic in self._topics])
                     check_cancelled()
                     self._tell_up(granted)
                     failures = 0
-                    await self._receive(client, deliver)
+                    await until_lost(client)
             except (ConfigError, Disconnected) as error:
                 failures += 1
                 self._tell_down(str(error))
             pause_s = self._around.reconnecting.after(max(failures, 1))
             await asyncio.sleep(pause_s * random.uniform(0.75, 1.25))  # noqa: S311
 
-    async def _receive(self, client: aiomqtt.Client, deliver: Deliver) -> None:
-        async for message in client.messages:
-            arrived_ms = self._around.clock.now_ms()
-            took = Message(self._bus.id, arrived_ms, message.topic.value, message.payload)
-            self._take(took, deliver)
+    def _message(self, received: Received) -> Message:
+        return Message(
+            self._bus.id,
+            self._around.clock.now_ms(),
+            received.topic,
+            received.payload,
+            received.number,
+            received.again,
+        )
 
     def _tell_up(self, granted: Sequence[object]) -> None:
         codes = zip(self._topics, granted, strict=False)

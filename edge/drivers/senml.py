@@ -12,7 +12,7 @@ from edge.devices import Device
 from edge.drivers.bus import Surroundings
 from edge.drivers.mqtt import BrokerBus, MqttSource
 from edge.packs import PackReader
-from edge.ports import Deliver, Message, SetAside, Source
+from edge.ports import Committed, Deliver, Frame, Message, SetAside, Source
 
 Filter = Annotated[str, Field(min_length=1, max_length=1_024)]
 
@@ -30,17 +30,35 @@ class SenmlBus(BrokerBus):
         """Build the bus; connects only when it runs."""
         health, reader = around.health, PackReader(devices)
 
-        def take(message: Message, deliver: Deliver) -> None:
+        def take(message: Message, deliver: Deliver, committed: Committed) -> None:
             try:
                 unpacked = reader.read(message)
             except DecodeError as error:
-                deliver(SetAside(message, str(error)))
+                deliver(SetAside(message, str(error)), committed)
                 return
-            for record in unpacked.rejected:
-                deliver(SetAside(message, f"{record.name or 'a record'}: {record.reason}"))
+            asides = [
+                SetAside(message, f"{record.name or 'a record'}: {record.reason}")
+                for record in unpacked.rejected
+            ]
             health.unknown_senders += len(unpacked.unknown)
             for said in unpacked.said:
                 health.answered(said.device, message.arrived_ms)
-                deliver(said)
+            deliver_all([*asides, *unpacked.said], deliver, committed)
 
         return MqttSource(self, sorted(self.topics), around, take)
+
+
+def deliver_all(frames: Sequence[Frame], deliver: Deliver, committed: Committed) -> None:
+    """Deliver what came in one message; it is committed when all of it is."""
+    left = len(frames)
+
+    def one_more() -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            committed()
+
+    for frame in frames:
+        deliver(frame, one_more)
+    if not frames:
+        committed()

@@ -34,7 +34,7 @@ from edge.drivers.dial_in_port import DialInPorts
 from edge.health import DeviceHealth, Health
 from edge.options import Endpoint
 from edge.pipeline import Pipeline
-from edge.ports import Frame, Source
+from edge.ports import Committed, Frame, Source
 from edge.quarantine import Quarantine
 from tests.edge.memory_store import Disk, MemoryStore
 
@@ -242,10 +242,10 @@ class Bench:
         self.health = Health(self.clock, {device.id: DeviceHealth() for device in devices})
         self.frames: list[Frame] = []
         self.readings: list[Reading] = []
-        buffer = _Recorder(self.readings, self.clock, self.health)
+        self.buffer = _Recorder(self.readings, self.clock, self.health)
         self.quarantine = Quarantine(folder / "q.jsonl", clock=self.clock, health=self.health)
         self._pipeline = Pipeline(
-            devices, buffer=buffer, quarantine=self.quarantine, health=self.health
+            devices, buffer=self.buffer, quarantine=self.quarantine, health=self.health
         )
         self.around = Surroundings(
             gateway="cabinet-1",
@@ -257,10 +257,10 @@ class Bench:
         )
         self.source: Source = bus.open(devices, self.around)
 
-    def deliver(self, frame: Frame) -> None:
+    def deliver(self, frame: Frame, committed: Committed | None = None, /) -> None:
         """Take a frame as the agent does, and keep it."""
         self.frames.append(frame)
-        self._pipeline.read(frame)
+        self._pipeline.read(frame, committed)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[asyncio.Task[None]]:
@@ -272,20 +272,33 @@ class Bench:
 
 
 class _Recorder(Buffer):
-    """A buffer that only notes what it is given."""
+    """A buffer that only notes what it is given; `slow`: and commits when it is told to."""
 
     def __init__(self, readings: list[Reading], clock: SystemClock, health: Health) -> None:
         super().__init__(_no_store, commit_every_s=1, clock=clock, health=health)
         self._given = readings
+        self._waiting: list[Committed] = []
+        self.slow = False
 
     def put(
         self,
         readings: Sequence[Reading],
         *,
         urgent: bool,
-        on_commit: Callable[[], None] | None = None,
+        on_commit: Committed | None = None,
+        heard: Sequence[bytes] = (),
     ) -> None:
         self._given += readings
+        if on_commit is not None:
+            self._waiting.append(on_commit)
+        if not self.slow:
+            self.tell()
+
+    def tell(self) -> None:
+        """Say that all is on disk."""
+        waiting, self._waiting = self._waiting, []
+        for committed in waiting:
+            committed()
 
 
 def _no_store(*, fresh: bool) -> MemoryStore:

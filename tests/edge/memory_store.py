@@ -9,6 +9,7 @@ from contract.errors import StorageError
 from contract.intervals import IntervalSet
 from contract.readings import Batch, Gap, Reading
 from edge.core.gaps import merge_gaps
+from edge.core.heard import REMEMBERED
 from edge.ports import Held, Loss, Stored
 
 
@@ -21,6 +22,7 @@ class Disk:
         self.published_readings = 0
         self.published_batches = 0
         self.broken = ""
+        self.heard: list[bytes] = []
 
 
 class MemoryStore:
@@ -32,13 +34,19 @@ class MemoryStore:
         self._acked = IntervalSet()
 
     def commit(
-        self, urgent: Sequence[Reading], normal: Sequence[Reading], now_ms: int, loss: Loss | None
+        self,
+        urgent: Sequence[Reading],
+        normal: Sequence[Reading],
+        now_ms: int,
+        loss: Loss | None,
+        heard: Sequence[bytes] = (),
     ) -> list[Stored]:
         if self._disk.broken:
             raise StorageError(self._disk.broken)
         for seq in [seq for seq in self._disk.batches if seq in self._acked]:
             del self._disk.batches[seq]
         self._acked = IntervalSet()
+        self._disk.heard = [*self._disk.heard, *heard][-REMEMBERED:]
         new: list[Stored] = []
         if loss is not None:
             lost = self._number()
@@ -60,6 +68,9 @@ class MemoryStore:
             key=lambda each: (not each.urgent, each.seq),
         )
         return [s for s in stored if s.seq not in excluded and s.seq not in self._acked][:limit]
+
+    def heard(self) -> list[bytes]:
+        return [*self._disk.heard]
 
     def figures(self) -> Held:
         held = self._disk.batches

@@ -13,7 +13,7 @@ import pytest
 from contract.clock import SystemClock
 from contract.errors import StorageError
 from contract.intervals import IntervalSet
-from edge.buffer import Buffer
+from edge.buffer import MOST_UNACKNOWLEDGED, Buffer
 from edge.health import Health
 from edge.ports import Stored
 from edge.store import CorruptError, open_store
@@ -230,3 +230,63 @@ async def test_an_urgent_reading_is_on_disk_within_a_moment(tmp_path: Path) -> N
         assert time.monotonic() - start_s < 10
         buffer.stop()
     await buffer.close()
+
+
+async def test_a_sender_is_told_when_its_readings_are_on_disk(bench: Bench) -> None:
+    committed: list[int] = []
+    bench.buffer.put(
+        readings(3), urgent=False, on_commit=lambda: committed.append(len(bench.disk.batches))
+    )
+    assert committed == []
+    await eventually(lambda: committed == [1])
+
+
+async def test_a_sender_of_nothing_new_waits_for_what_came_before(bench: Bench) -> None:
+    bench.disk.broken = "I/O error"
+    told: list[str] = []
+    bench.buffer.put(readings(1), urgent=False, on_commit=lambda: told.append("first"))
+    await eventually(lambda: "buffer" in bench.health.problems)
+    bench.buffer.put([], urgent=False, on_commit=lambda: told.append("again"))
+    bench.buffer.put([], urgent=True, on_commit=lambda: told.append("urgent"))
+    await asyncio.sleep(0.1)
+    assert "first" not in told
+    assert "again" not in told
+    bench.disk.broken = ""
+    await eventually(lambda: len(told) == 3)
+    assert told.index("first") < told.index("again")
+    assert [each.readings for each in bench.told] == [1]
+
+
+async def test_a_disk_that_fails_tells_nobody_whatever_else_is_urgent() -> None:
+    bench = Bench(commit_every_s=0.01)
+    told: list[str] = []
+    bench.disk.broken = "I/O error"
+    bench.buffer.put(readings(1), urgent=False, on_commit=lambda: told.append("normal"))
+    assert not await bench.buffer.commit()
+    bench.disk.broken = ""
+    bench.buffer.put(readings(1), urgent=True, on_commit=lambda: told.append("urgent"))
+    assert await bench.buffer.commit(urgent_only=True)
+    assert told == ["urgent"]
+    assert await bench.buffer.commit()
+    assert told == ["urgent", "normal"]
+    await bench.buffer.close()
+
+
+async def test_many_unacknowledged_messages_do_not_wait_for_the_group() -> None:
+    """A broker sends no more than so many before some are acknowledged."""
+    bench = Bench(commit_every_s=60.0)
+    told: list[int] = []
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(bench.buffer.run())
+        for number in range(MOST_UNACKNOWLEDGED):
+            bench.buffer.put(readings(1), urgent=False, on_commit=partial(told.append, number))
+        await eventually(lambda: told == [*range(MOST_UNACKNOWLEDGED)])
+        bench.buffer.stop()
+    await bench.buffer.close()
+
+
+async def test_messages_heard_are_committed_with_their_readings(bench: Bench) -> None:
+    bench.buffer.put(readings(1), urgent=False, heard=[b"a"])
+    bench.buffer.put(readings(1), urgent=True, heard=[b"b"])
+    await eventually(lambda: set(bench.disk.heard) == {b"a", b"b"})
+    assert await bench.buffer.heard() == bench.disk.heard

@@ -11,6 +11,7 @@ from contract.codec import decode_batch
 from contract.intervals import IntervalSet
 from contract.quality import Quality
 from contract.readings import Batch, Gap, Reading
+from edge.core.heard import REMEMBERED
 from edge.ports import Loss, Store, Stored
 
 NOW_MS = 1_790_000_000_000
@@ -55,6 +56,21 @@ class StoreSuite:
         store = open_store()
         yield store
         store.close()
+
+    def test_messages_heard_outlive_the_opening(self, open_store: OpenStore) -> None:
+        store = open_store()
+        store.commit([], readings(1), NOW_MS, None, [b"a", b"b"])
+        store.commit([], [], NOW_MS, None, [b"c"])
+        store.close()
+        store = open_store()
+        assert store.heard() == [b"a", b"b", b"c"]
+        store.close()
+
+    def test_messages_heard_are_bounded(self, store: Store) -> None:
+        keys = [b"%d" % number for number in range(REMEMBERED + 5)]
+        for at in range(0, len(keys), 4_000):
+            store.commit([], [], NOW_MS, None, keys[at : at + 4_000])
+        assert store.heard() == keys[5:]
 
     def test_a_new_store_is_empty(self, store: Store) -> None:
         held = store.figures()

@@ -88,6 +88,61 @@ class DriverSuite:
             assert task.cancelled()
 
 
+class Sender(Protocol):
+    """Devices that speak for themselves, or the broker that keeps what they said.
+
+    `tell` says each level at a time of its own, for as long as it is not acknowledged. `restart`
+    makes a bench that remembers nothing, as an agent does that was killed.
+    """
+
+    bench: Bench
+
+    async def tell(self, *levels: float) -> None: ...
+    def restart(self) -> None: ...
+
+
+class PushedSuite:
+    """What drivers promise whose devices push. Each test gets the fixture `sender`."""
+
+    async def test_what_was_not_on_disk_comes_again(self, sender: Sender) -> None:
+        sender.bench.buffer.slow = True
+        async with sender.bench.running():
+            await sender.tell(51.5, 52.5, 53.5)
+            await eventually(lambda: levels(sender) == [51.5, 52.5, 53.5])
+        sender.restart()
+        async with sender.bench.running():
+            await eventually(lambda: levels(sender) == [51.5, 52.5, 53.5])
+
+    async def test_what_is_on_disk_does_not_come_again(self, sender: Sender) -> None:
+        async with sender.bench.running():
+            await sender.tell(51.5, 52.5)
+            await eventually(lambda: levels(sender) == [51.5, 52.5])
+            await sender.tell(53.5)
+            await eventually(lambda: levels(sender) == [51.5, 52.5, 53.5])
+        sender.restart()
+        async with sender.bench.running():
+            await sender.tell(54.5)
+            await eventually(lambda: 54.5 in levels(sender))
+        assert levels(sender)[-1:] == [54.5]
+        assert not {51.5, 52.5} & set(levels(sender))
+
+    async def test_what_comes_again_before_it_is_on_disk_is_read_once(self, sender: Sender) -> None:
+        sender.bench.buffer.slow = True
+        async with sender.bench.running():
+            await sender.tell(51.5)
+            await eventually(lambda: levels(sender) == [51.5])
+        async with sender.bench.running():
+            await sender.tell(52.5)
+            await eventually(lambda: 52.5 in levels(sender))
+        assert levels(sender) == [51.5, 52.5]
+
+
+def levels(sender: Sender) -> list[float]:
+    """Return what has been read, in the order of time."""
+    found = sorted(sender.bench.readings, key=lambda reading: reading.observed_ms)
+    return [reading.value for reading in found if reading.value is not None]
+
+
 def _noticed(world: World) -> bool:
     health = world.bench.health
     return health.quarantined > 0 or sum(d.failures for d in health.devices.values()) > 2

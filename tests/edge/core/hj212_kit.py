@@ -86,6 +86,7 @@ def known(**stations: str) -> dict[str, Station]:
 
 
 def exchange(peer: Session, data: bytes, now_ms: int = NOW_MS) -> tuple[list[Event], bytes]:
-    """Let a session receive bytes; return its events and what it sends."""
+    """Let a session receive bytes; return its events and what it sends, all being on disk."""
     events = peer.receive(data, now_ms)
-    return events, peer.data_to_send()
+    answers = b"".join(getattr(event, "answer", b"") for event in events)
+    return events, peer.data_to_send() + answers

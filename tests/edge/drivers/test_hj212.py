@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -28,7 +28,7 @@ from simulators.ledger import Ledger, read_ledger
 from simulators.signals import Street
 from tests.edge.core.hj212_kit import ACK, ANNEX_A, MN, NOISE
 from tests.edge.kit import Bench, eventually
-from tests.suites.drivers import DriverSuite, good
+from tests.suites.drivers import DriverSuite, PushedSuite, good, levels
 
 NOISE_PROFILE, DUST_PROFILE = "noise/hj212-noise-station", "dust/hj212-dust-station"
 NOISE_01 = Identity(mn=MN, password="123456", system="23")
@@ -222,6 +222,61 @@ class TestHj212(DriverSuite):
         assert all(r.observed_ms % 1000 == 0 for r in world.bench.readings)
 
 
+class PhoneSender:
+    """A station that says everything again, on a new connection, until it is acknowledged."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._told: dict[str, bytes] = {}
+        self._at_ms = SystemClock().now_ms() - 60_000
+        self.restart()
+
+    def restart(self) -> None:
+        self.bench = Bench(bus(), two_stations(), self._folder)
+
+    async def tell(self, *levels: float) -> None:
+        for level in levels:
+            self._at_ms += 1_000
+            time = local(self._at_ms)
+            self._told[time] = upload(
+                NOISE_01, time, "2011", f"DataTime={time[:14]};LA-Rtd={level}"
+            )
+
+    async def speak(self) -> None:
+        while True:
+            with suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
+                async with phone(port_of(self.bench)) as line:
+                    line.say(*self._told.values())
+                    async with asyncio.timeout(0.3):
+                        while self._told:
+                            self._told.pop((await line.answer())[1], None)
+            await asyncio.sleep(0.02)
+
+
+class TestPushed(PushedSuite):
+    @pytest.fixture
+    async def sender(self, tmp_path: Path) -> AsyncIterator[PhoneSender]:
+        sender = PhoneSender(tmp_path)
+        async with asyncio.TaskGroup() as tasks:
+            speaking = tasks.create_task(sender.speak())
+            yield sender
+            speaking.cancel()
+
+    async def test_what_comes_again_before_it_is_on_disk_is_read_once(
+        self,
+        sender: PhoneSender,  # type: ignore[override]
+    ) -> None:
+        """On the same port: a listening socket is used up by one run."""
+        sender.bench.buffer.slow = True
+        async with sender.bench.running():
+            await sender.tell(51.5)
+            await eventually(lambda: len(sender.bench.frames) > 3)
+            assert levels(sender) == [51.5]
+            await sender.tell(52.5)
+            await eventually(lambda: 52.5 in levels(sender))
+        assert levels(sender) == [51.5, 52.5]
+
+
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
     """Two known stations, nobody connected."""
@@ -265,7 +320,7 @@ async def test_lost_acknowledgements_are_no_second_readings(bench: Bench) -> Non
     assert len(keys) == len(set(keys))
 
 
-async def test_split_packets_are_joined(bench: Bench) -> None:
+async def test_the_parts_of_split_packets_are_of_one_time(bench: Bench) -> None:
     narrow = Habits(real_time_s=1, answer_s=1, asks_time=False, most_in_part=80)
     station = simulated(port_of(bench), DUST_01, DUST_PROFILE, narrow)
     async with living(station):
@@ -506,7 +561,7 @@ async def test_a_bug_ends_the_source(tmp_path: Path) -> None:
     """What is no peer's doing is not swallowed by the event loop."""
     bench = Bench(bus(), two_stations(), tmp_path)
 
-    def broken(_: object) -> None:
+    def broken(_: object, _committed: object = None, /) -> None:
         raise ZeroDivisionError
 
     task = asyncio.create_task(bench.source.run(broken))

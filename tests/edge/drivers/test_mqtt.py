@@ -12,7 +12,7 @@ import aiomqtt
 import pytest
 from pydantic import ValidationError
 
-from contract.clock import iso_utc
+from contract.clock import SystemClock, iso_utc
 from contract.quality import Quality
 from device_profiles.loader import load_profile
 from edge.cancelling import check_cancelled
@@ -21,7 +21,7 @@ from edge.drivers.mqtt import MqttBus
 from edge.options import DeviceOptions, Endpoint
 from tests.edge.certificates import Certificates, make_certificates
 from tests.edge.kit import Bench, Mosquitto, eventually, keep_connected, mosquitto
-from tests.suites.drivers import DriverSuite, good
+from tests.suites.drivers import DriverSuite, PushedSuite, good
 
 COVERS = {"manhole-01": "24e124713c123456", "manhole-02": "24e124713c123457"}
 # An ACL file of mosquitto's refuses no subscription; its own plugin does.
@@ -126,6 +126,51 @@ class TestMqtt(DriverSuite):
             await world.speaking.wait()  # aiomqtt takes 10 s to notice a broker gone before it is
             yield world
             publishing.cancel()
+
+
+class CoverSender:
+    """A broker that holds what a cover has said until it is acknowledged. own_time: it tells it."""
+
+    def __init__(self, broker: Mosquitto, folder: Path, *, version: str, own_time: bool) -> None:
+        self._port, self._folder, self._own_time = broker.port, folder, own_time
+        self._bus = mqtt_bus(broker.port, version=version)
+        self._at_ms = SystemClock().now_ms() - 60_000
+        self.restart()
+
+    def restart(self) -> None:
+        self.bench = Bench(self._bus, covers(self._bus), self._folder)
+
+    async def tell(self, *levels: float) -> None:
+        address = COVERS["manhole-01"]
+        await self._subscribed()
+        async with aiomqtt.Client("127.0.0.1", self._port) as client:
+            for level in levels:
+                self._at_ms += 1_000
+                more = {"time": iso_utc(self._at_ms)} if self._own_time else {}
+                payload = uplink(address, {"battery": level}, rxInfo=[], **more)
+                await client.publish(topic(address), payload, qos=1)
+
+    async def _subscribed(self) -> None:
+        """The session is there from the first subscription on."""
+        hello = uplink(COVERS["manhole-01"], {}, rxInfo=[])
+        async with aiomqtt.Client("127.0.0.1", self._port) as client:
+            for _ in range(1_000):
+                await client.publish(topic(COVERS["manhole-01"]), hello)
+                if self.bench.frames:
+                    return
+                await asyncio.sleep(0.01)
+        raise AssertionError("no subscription")
+
+
+@pytest.mark.parametrize("version", ["3.1.1", "5"])
+@pytest.mark.parametrize("own_time", [True, False])
+class TestPushed(PushedSuite):
+    @pytest.fixture
+    async def sender(
+        self, tmp_path: Path, version: str, own_time: bool
+    ) -> AsyncIterator[CoverSender]:
+        async with mosquitto(tmp_path) as broker:
+            yield CoverSender(broker, tmp_path, version=version, own_time=own_time)
 
 
 @pytest.fixture(params=["3.1.1", "5"])

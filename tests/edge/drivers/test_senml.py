@@ -11,6 +11,7 @@ from pathlib import Path
 import aiomqtt
 import pytest
 
+from contract.clock import SystemClock
 from contract.quality import Quality
 from device_profiles.loader import load_profile
 from edge.cancelling import check_cancelled
@@ -19,7 +20,7 @@ from edge.devices import Device, build_device
 from edge.drivers.senml import SenmlBus
 from edge.options import DeviceOptions
 from tests.edge.kit import Bench, Mosquitto, eventually, keep_connected, mosquitto
-from tests.suites.drivers import DriverSuite, good
+from tests.suites.drivers import DriverSuite, PushedSuite, good
 
 LEVELS = {"noise_laeq": 57.1, "noise_l90": 50.1}
 STATIONS = {"noise-07": "cabinet-7", "noise-08": "cabinet-8"}  # device id -> its name in SenML
@@ -108,6 +109,41 @@ class SenmlWorld:
             pack("cabinet-9", {"noise_laeq": 50}),
             pack("cabinet-8" if address == "cabinet-7" else "cabinet-7", {"noise_laeq": 50}),
         ]
+
+
+class PackSender:
+    """A broker that holds what a station has said until it is acknowledged."""
+
+    def __init__(self, broker: Mosquitto, folder: Path) -> None:
+        self._folder = folder
+        self._bus = SenmlBus(
+            id="own", driver="senml", host="127.0.0.1", port=broker.port, tls=False
+        )
+        self._at_s = SystemClock().now_ms() // 1000 - 60
+        self.restart()
+
+    def restart(self) -> None:
+        self.bench = Bench(self._bus, stations(self._bus), self._folder)
+
+    async def tell(self, *levels: float) -> None:
+        await eventually(lambda: not self.bench.health.told())
+        async with aiomqtt.Client("127.0.0.1", self._bus.port) as client:
+            for _ in range(1_000):  # the session is there from the first subscription on
+                await client.publish(topic("cabinet-8"), b"[]")
+                if self.bench.health.quarantined:
+                    break
+                await asyncio.sleep(0.01)
+            for level in levels:
+                self._at_s += 1
+                payload = pack("cabinet-7", {"noise_la": level}, bt=self._at_s)
+                await client.publish(topic("cabinet-7"), payload, qos=1)
+
+
+class TestPushed(PushedSuite):
+    @pytest.fixture
+    async def sender(self, tmp_path: Path) -> AsyncIterator[PackSender]:
+        async with mosquitto(tmp_path) as broker:
+            yield PackSender(broker, tmp_path)
 
 
 class TestSenml(DriverSuite):

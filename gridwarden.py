@@ -41,6 +41,11 @@ COMMANDS: dict[str, Command] = {
     "profile": Command(
         module="device_profiles.cli", extra="", help="list, show, check and test device profiles"
     ),
+    "prove": Command(
+        module="cloud.prove",
+        extra="cloud",
+        help="hold what the simulators served against what is stored",
+    ),
     "rules": Command(module="cloud.rules.cli", extra="cloud", help="list and check alert rules"),
     "simulate": Command(
         module="simulators.cli", extra="", help="serve simulated devices, no hardware needed"

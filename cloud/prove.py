@@ -33,6 +33,9 @@ app = typer.Typer(help="Prove that nothing was lost, doubled, changed or invente
 LOOK_AGAIN_S = 1.0
 SHOWN = 20
 
+# The span of a gateway that has never spoken: all that its devices served is pending.
+NEVER = (-1, -1)
+
 Series = tuple[str, str]
 
 
@@ -48,13 +51,18 @@ class Line(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """The outcome. unproven: stored readings of series that the ledger does not have."""
+    """The outcome, in readings: cloud.core.proof.Verdict says what each count is.
+
+    stored is of served ones; unproven are stored of series that the ledger does not have.
+    """
 
     served: int
     stored: int
     declared: int
     silent: int
     spoilt: int
+    before: int
+    pending: int
     lost: int
     doubled: int
     changed: int
@@ -88,7 +96,8 @@ def proved(
             report, findings = compare(served, database, store, tolerance_ms)
             if report.proven or time.monotonic() >= deadline_s:
                 break
-            _say(f"{report.lost} of {report.served} are not stored yet")
+            missing = report.lost + report.pending
+            _say(f"{missing} of {report.served} are not stored yet")
             time.sleep(LOOK_AGAIN_S)
     finally:
         database.close()
@@ -106,21 +115,30 @@ def compare(
     tolerance_ms: int,
 ) -> tuple[Report, list[tuple[Series, Finding]]]:
     """Prove every series of the ledger. Raises: StorageError."""
-    counts: Counter[Verdict] = Counter()
-    findings: list[tuple[Series, Finding]] = []
     gaps = _gaps(database)
     numbers, owners = _known(database)
+    stored = {
+        name: _stored(store, numbers.get(name), values, tolerance_ms)
+        for name, values in served.items()
+    }
+    spoken = _spoken(stored, owners)
+    counts: Counter[Verdict] = Counter()
+    findings: list[tuple[Series, Finding]] = []
     for name, values in served.items():
-        stored = _stored(store, numbers.get(name), values, tolerance_ms)
-        declared = gaps.get(owners.get(name[0], ""), [])
-        proof = prove(values, stored, declared, tolerance_ms=tolerance_ms)
+        gateway = owners.get(name[0], "")
+        proof = prove(
+            values,
+            stored[name],
+            gaps.get(gateway, []),
+            tolerance_ms=tolerance_ms,
+            spoken=spoken.get(gateway, NEVER),
+        )
         counts += proof.counts
         findings += [(name, finding) for finding in proof.findings]
-    proven = not any(counts[verdict] for verdict in BAD)
     report = Report(
         served=sum(len(values) for values in served.values()),
         unproven=_unproven(store, {number: name for name, number in numbers.items()}, served),
-        proven=proven,
+        proven=not any(counts[verdict] for verdict in BAD),
         **{verdict.value: counts[verdict] for verdict in Verdict},
     )
     return report, findings
@@ -172,6 +190,19 @@ def _stored(
         )
         if value == value or quality & Quality.COMMUNICATION
     ]
+
+
+def _spoken(
+    stored: Mapping[Series, list[Value]], owners: Mapping[str, str]
+) -> dict[str, tuple[int, int]]:
+    """Return the times of each gateway's first and last reading, UTC ms."""
+    spoken: dict[str, tuple[int, int]] = {}
+    for (device, _), values in stored.items():
+        for value in values:
+            gateway = owners.get(device, "")
+            first_ms, last_ms = spoken.get(gateway, (value.at_ms, value.at_ms))
+            spoken[gateway] = (min(first_ms, value.at_ms), max(last_ms, value.at_ms))
+    return spoken
 
 
 def _gaps(database: Database) -> dict[str, list[tuple[int, int]]]:

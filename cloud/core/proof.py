@@ -29,6 +29,8 @@ class Verdict(StrEnum):
     DECLARED = "declared"  # in a gap that the edge told
     SILENT = "silent"  # stored as a communication fault
     SPOILT = "spoilt"  # went out with a fault, and was rightly not believed
+    BEFORE = "before"  # when its gateway had not begun
+    PENDING = "pending"  # after its gateway's last reading
     LOST = "lost"
     DOUBLED = "doubled"
     CHANGED = "changed"
@@ -42,6 +44,7 @@ BAD = (
     Verdict.CHANGED,
     Verdict.MISSTAMPED,
     Verdict.INVENTED,
+    Verdict.PENDING,
 )
 
 
@@ -81,14 +84,16 @@ def prove(
     declared: Sequence[tuple[int, int]],
     *,
     tolerance_ms: int,
+    spoken: tuple[int, int],
 ) -> Proof:
     """Prove one series.
 
     Args:    served, stored: in any order. declared: the gaps, [first, last] in UTC ms.
-             tolerance_ms: how far observed_at may be from when the value was served.
+             tolerance_ms: how far observed_at may be from when the value was served. spoken: the
+             times of the first and the last reading that came from its gateway, of any device.
     Returns: a verdict for each served value, and for each stored one that none was served for.
     """
-    return _Matching(served, stored, declared, tolerance_ms).proof()
+    return _Matching(served, stored, declared, tolerance_ms, spoken).proof()
 
 
 class _Matching:
@@ -100,6 +105,7 @@ class _Matching:
         stored: Sequence[Value],
         declared: Sequence[tuple[int, int]],
         tolerance_ms: int,
+        spoken: tuple[int, int],
     ) -> None:
         self._served = sorted(served, key=lambda each: each.at_ms)
         self._values = sorted((s for s in stored if s.value is not None), key=lambda s: s.at_ms)
@@ -107,6 +113,7 @@ class _Matching:
         self._silences = sorted(each.at_ms for each in stored if each.value is None)
         self._declared = sorted(declared)
         self._tolerance_ms = tolerance_ms
+        self._spoken = spoken
         self._left = set(range(len(self._served)))
         self._free = set(range(len(self._values)))
         self._counts: Counter[Verdict] = Counter()
@@ -158,17 +165,22 @@ class _Matching:
     def _account(self) -> None:
         """Take out what is missing for a reason that somebody told."""
         for index in sorted(self._left):
-            value = self._served[index]
-            if value.spoilt:
-                verdict = Verdict.SPOILT
-            elif self._is_declared(value.at_ms):
-                verdict = Verdict.DECLARED
-            elif self._is_silent(value.at_ms):
-                verdict = Verdict.SILENT
-            else:
-                continue
-            self._left.discard(index)
-            self._counts[verdict] += 1
+            verdict = self._reason(self._served[index])
+            if verdict is not None:
+                self._left.discard(index)
+                self._note(verdict, self._served[index], None)
+
+    def _reason(self, value: Value) -> Verdict | None:
+        if value.spoilt:
+            return Verdict.SPOILT
+        if self._is_declared(value.at_ms):
+            return Verdict.DECLARED
+        if self._is_silent(value.at_ms):
+            return Verdict.SILENT
+        first_ms, last_ms = self._spoken
+        if value.at_ms < first_ms:
+            return Verdict.BEFORE
+        return Verdict.PENDING if value.at_ms > last_ms else None
 
     def _is_declared(self, at_ms: int) -> bool:
         slack_ms = self._tolerance_ms

@@ -21,6 +21,7 @@ from contract.errors import GridwardenError
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _MOST_RESTARTS = 5
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 3.0
+_GOOD_FOR_S = 5.0  # one that has run for so long may be restarted as often again
 _LAST_LINES = 15
 
 
@@ -46,6 +47,7 @@ class Child:
         self._say = say
         self._process: asyncio.subprocess.Process | None = None
         self._ending = False
+        self._started_s = 0.0
 
     @property
     def pid(self) -> int:
@@ -55,6 +57,7 @@ class Child:
     async def start(self) -> None:
         """Start it; its output goes to its log."""
         self._process = await _spawn(self.program)
+        self._started_s = asyncio.get_running_loop().time()
 
     async def ready(self, condition: Callable[[], object], within_s: float) -> None:
         """Wait until a condition holds.
@@ -78,6 +81,8 @@ class Child:
             code = await self._process.wait()
             if self._ending:
                 return
+            if asyncio.get_running_loop().time() - self._started_s >= _GOOD_FOR_S:
+                self.restarts = 0
             if self.restarts == _MOST_RESTARTS:
                 raise self._failure(f"ended again ({_how(code)}) after {self.restarts} restarts")
             pause_s = min(_FIRST_PAUSE_S * 2**self.restarts, _LONGEST_PAUSE_S)

@@ -21,6 +21,7 @@ from simulators.simulation import read_ready
 _START_S = 30.0  # for a part to be ready, on a slow machine
 _DRAIN_S = 20.0  # for the edge to send what it holds
 _COUNT_S = 10.0  # for the cloud to have stored and concluded all
+_UNDER_WAY_S = 0.5  # from a device over its broker to the edge
 _EDGE_ENDS_S, _END_S, _BROKER_ENDS_S = 1.5, 2.0, 1.0  # to end by themselves: 5 s in all
 
 _OWN = (sys.executable, "-m", "gridwarden")
@@ -71,11 +72,13 @@ class Supervisor:
                 tasks.create_task(child.watch(), name=f"watch-{name}")
 
     async def drain(self) -> None:
-        """Ask the edge to end, once it has sent what it holds.
+        """End the devices, then the edge once it has sent what it holds.
 
-        Raises: DemoError if it does not end.
+        Raises: DemoError if the edge does not end.
         """
         self._say("draining")
+        await self.children["devices"].end(_END_S)
+        await asyncio.sleep(_UNDER_WAY_S)
         if not await self.children["edge"].end(_DRAIN_S + 5.0):
             raise DemoError("the edge did not end when asked to")
 

@@ -29,6 +29,14 @@ def test_a_minute_of_the_demo_loses_nothing_and_ends_in_cases(tmp_path: Path) ->
         assert all(figures["cases"][kind] > 0 for kind in KINDS)
         assert figures["sensor_to_alert_ms"]["p50"] <= figures["sensor_to_alert_ms"]["p99"]
         assert running.left_behind() == {}
+    data = tmp_path / "data"
+    proof = gridwarden(
+        "prove", data / "served.jsonl", "--cloud", data / "cloud.yaml", "--json", timeout=120
+    )
+    found = last_json(proof.stdout)
+    assert proof.returncode == 0, f"{proof.stderr}\n{found}"
+    assert found["stored"] > 1000
+    assert found["before"] + found["stored"] + found["silent"] == found["served"]
 
 
 def test_until_ctrl_c_it_serves_the_console_and_then_leaves_nothing(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def proof(
     served: list[Value], stored: list[Value], declared: list[tuple[int, int]] | None = None
 ) -> Proof:
     gaps = [(T0 + first, T0 + last) for first, last in declared or []]
-    return prove(served, stored, gaps, tolerance_ms=2_000)
+    return prove(served, stored, gaps, tolerance_ms=2_000, spoken=(T0, T0 + 3_600_000))
 
 
 def counts(
@@ -96,6 +96,12 @@ def test_a_told_silence_accounts_for_what_was_not_heard_until_the_next_value() -
     assert counts(STREET, stored) == {"stored": 2, "silent": 2}
     late = [*values((1_500, None), (1_600, 9.0)), STREET[0], STREET[3]]
     assert counts(STREET, late) == {"stored": 2, "silent": 1, "changed": 1}
+
+
+def test_before_its_gateway_began_and_after_its_last_word() -> None:
+    found = prove(STREET, STREET[1:3], [], tolerance_ms=500, spoken=(T0 + 900, T0 + 2_100))
+    assert found.counts == {Verdict.STORED: 2, Verdict.BEFORE: 1, Verdict.PENDING: 1}
+    assert [finding.verdict for finding in found.findings] == [Verdict.PENDING]
 
 
 def test_rounding_in_the_last_bits_is_no_change() -> None:

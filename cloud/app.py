@@ -18,7 +18,8 @@ from cloud.intake import MqttIntake
 from cloud.pipeline import Line
 from cloud.ports import OpenedStore, SeriesStore
 from cloud.rules.loader import RuleSet, load_rules
-from cloud.series import SERIES_STORES
+from cloud.series import open_store
+from cloud.series.rollups import Retention
 from cloud.series.sealer import Keep, Sealer
 from cloud.state.database import Database
 from cloud.state.lock import exclusive
@@ -49,7 +50,15 @@ def initialise(config: CloudConfig) -> Database:
 
 
 def opened_store(config: CloudConfig, database: Database) -> OpenedStore:
-    return SERIES_STORES[config.series.store](database, config.data, SystemClock())
+    days = config.series.rollups
+    return open_store(
+        config.series.store,
+        database,
+        config.data,
+        SystemClock(),
+        config.zone,
+        Retention(minute=days.minute_days, hour=days.hour_days, day=days.day_days),
+    )
 
 
 def store(config: CloudConfig, database: Database) -> SeriesStore:

@@ -56,10 +56,19 @@ class Seal(_Section):
     keep_readings: Annotated[int, Field(ge=0)] = 20_000_000
 
 
+class RollupDays(_Section):
+    """For how many days rollups of a minute, an hour and a day are kept; 0 is for ever."""
+
+    minute_days: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 400.0
+    hour_days: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    day_days: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+
+
 class SeriesSettings(_Section):
     """Where readings are kept."""
 
     store: Literal["lake"] = "lake"
+    rollups: RollupDays = RollupDays()
 
 
 class Rules(_Section):

@@ -56,7 +56,7 @@ class SeriesStore(Protocol):
     def stepped(self, series: int, from_ms: int, to_ms: int, step_ms: int) -> Stepped:
         """Return one point a step that has readings, averaged as the series' quantity averages.
 
-        Unusable readings (contract.quality.UNUSABLE, or without value) are left out.
+        Unusable readings (contract.quality.UNUSABLE, or without value) are counted apart.
         Raises: StorageError; ValueError if step_ms < 1 or there would be over 20,000 points.
         """
         ...
@@ -72,13 +72,19 @@ class SeriesStore(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stepped:
-    """Points of one series, in lists of equal length; from_ms is each step's start."""
+    """Points of one series, in lists of equal length; from_ms is each step's start.
+
+    readings counts the usable ones; mean, minimum and maximum are None where it is 0. excluded
+    counts the others, and quality has every flag that any of a step's readings has.
+    """
 
     from_ms: list[int]
-    mean: list[float]
-    minimum: list[float]
-    maximum: list[float]
+    mean: list[float | None]
+    minimum: list[float | None]
+    maximum: list[float | None]
     readings: list[int]
+    excluded: list[int]
+    quality: list[int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,14 @@ from cloud.core.averages import Rolled, merge, of_readings
 from cloud.core.columns import Columns
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
+# Each divides the day, or is days.
+STEPS_MS = tuple(
+    1_000 * seconds
+    for seconds in (
+        *(1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1_200, 1_800),
+        *(3_600, 7_200, 10_800, 21_600, 43_200, 86_400),
+    )
+)
 
 
 class Tier(StrEnum):
@@ -84,6 +92,22 @@ def tier_for(from_ms: int, step_ms: int, zone: ZoneInfo) -> Tier | None:
     if step_ms % MINUTE_MS == 0 and from_ms % MINUTE_MS == 0:
         return Tier.MINUTE
     return None
+
+
+def step_for(span_ms: int, points: int) -> int:
+    """Return the least round step, in milliseconds, that needs no more points than that."""
+    for step_ms in STEPS_MS:
+        if step_ms * points >= span_ms:
+            return step_ms
+    days = -(-span_ms // (points * DAY_MS))
+    return days * DAY_MS
+
+
+def aligned(from_ms: int, step_ms: int, zone: ZoneInfo) -> int:
+    """Return where the step begins that from_ms lies in: days at local midnight, others by UTC."""
+    if step_ms % DAY_MS == 0:
+        return bucket_of(Tier.DAY, from_ms, zone)
+    return from_ms - from_ms % step_ms
 
 
 def _days_are_even(from_ms: int, zone: ZoneInfo) -> bool:

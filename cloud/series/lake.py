@@ -54,6 +54,11 @@ _COLD = f"""
     SELECT series, epoch_ms(observed_at) AS observed_ms,
            coalesce({VALUE_SQL}, 'nan'::DOUBLE) AS value, quality
     FROM read_parquet(?)"""  # noqa: S608  our own words
+# Aggregates leave NULL out, and so the values that do not count.
+_USABLE = """
+    SELECT observed_ms, quality,
+           CASE WHEN NOT isnan(value) AND (quality & ?) = 0 THEN value END AS value
+    FROM readings WHERE series = ? AND observed_ms >= ? AND observed_ms < ?"""
 READ_ROWS = 1_000_000  # of all the files of a day together, in memory at a time
 CHECK = "; run: gridwarden cloud series check CONFIG"
 LOOKS = 3  # at a list of files that changes while it is looked at
@@ -62,11 +67,13 @@ LOOKS = 3  # at a list of files that changes while it is looked at
 class LakeStore:
     """The default SeriesStore."""
 
-    def __init__(self, database: Database, folder: Path, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, folder: Path, clock: Clock, hot_view: HotView | None = None
+    ) -> None:
         self._database = database
         self._folder = folder
         self._clock = clock
-        self._hot = HotView()
+        self._hot = hot_view or HotView()
         self._duckdb = duckdb.connect(config={"threads": 2})
         self._latest: dict[int, Latest] = {}
         self._latest_block = 0
@@ -139,10 +146,10 @@ class LakeStore:
             raise ValueError(f"more than {MAX_POINTS} points; ask for a wider step")
         rows = self._query(
             f"SELECT ? + (observed_ms - ?) // ? * ? AS step, {MEANS[self._averaging(series)]}"  # noqa: S608
-            " AS mean, min(value) AS low, max(value) AS high, count(*) AS readings FROM readings"
-            " WHERE series = ? AND observed_ms >= ? AND observed_ms < ?"
-            " AND NOT isnan(value) AND (quality & ?) = 0 GROUP BY step ORDER BY step",
-            [from_ms, from_ms, step_ms, step_ms, series, from_ms, to_ms, int(UNUSABLE)],
+            " AS mean, min(value) AS low, max(value) AS high, count(value) AS readings,"
+            " count(*) - count(value) AS excluded, bit_or(quality) AS quality"
+            f" FROM ({_USABLE}) GROUP BY step ORDER BY step",
+            [from_ms, from_ms, step_ms, step_ms, int(UNUSABLE), series, from_ms, to_ms],
             between=(from_ms, to_ms),
             series=[series],
         )
@@ -152,6 +159,8 @@ class LakeStore:
             minimum=rows.column("low").to_pylist(),
             maximum=rows.column("high").to_pylist(),
             readings=rows.column("readings").to_pylist(),
+            excluded=rows.column("excluded").to_pylist(),
+            quality=rows.column("quality").to_pylist(),
         )
 
     def latest(self, series: Sequence[int]) -> dict[int, Latest]:

@@ -168,6 +168,33 @@ lake_files = Table(
     Column("measurements", JSON, nullable=False, server_default="[]"),  # the names in it
 )
 
+# Rollups (cloud/series/rollups.py). A file that is not in here is not there, as with the lake's.
+rollup_files = Table(
+    "rollup_files",
+    metadata,
+    Column("path", Text, primary_key=True),  # relative to the rollups' folder
+    Column("tier", String(8), nullable=False),  # cloud.core.rollup.Tier
+    Column("period", String(10), nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("first_ms", BigInteger, nullable=False),
+    Column("last_ms", BigInteger, nullable=False),
+    Column("made_ms", BigInteger, nullable=False),
+)
+
+# From when on a tier is whole: what is older was deleted as its retention says.
+rollup_tiers = Table(
+    "rollup_tiers",
+    metadata,
+    Column("tier", String(8), primary_key=True),
+    Column("kept_from_ms", BigInteger, nullable=False),
+)
+
+# UTC days that must be rolled up anew from their readings; nobody reads their rollups till then.
+rollup_due = Table("rollup_due", metadata, Column("day", String(10), primary_key=True))
+
 # Readings that were sealed and are gone: a damaged file that no block could repair.
 lake_holes = Table(
     "lake_holes",

@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.staticfiles import StaticFiles
 
 from cloud.web import health, metrics, problems, signin
-from cloud.web.api import alerts, cases, devices, gateways, quarantine, session, stream
+from cloud.web.api import alerts, cases, devices, gateways, quarantine, series, session, stream
 from cloud.web.live import Live
 from cloud.web.logins import Logins
 from cloud.web.middleware import Door
@@ -23,6 +23,7 @@ API = "/api/v1"
 ROUTERS: tuple[APIRouter, ...] = (
     session.router,
     devices.router,
+    series.router,
     alerts.router,
     cases.router,
     gateways.router,

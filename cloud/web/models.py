@@ -85,6 +85,13 @@ class Device(View):
     latest: list[LatestValue] = Field(description="The newest reading of each measurement")
 
 
+class Silence(View):
+    """A stretch without any reading. Nothing is made up for it."""
+
+    from_ms: Instant
+    to_ms: Instant
+
+
 class SeriesPoints(BaseModel):
     """One measurement over time, in lists of equal length. Times here are UTC milliseconds."""
 
@@ -97,10 +104,56 @@ class SeriesPoints(BaseModel):
     step_s: float | None = Field(description="null for raw readings")
     at_ms: list[int] = Field(description="Raw: when observed. Stepped: the step's start")
     value: list[float | None] = Field(description="Raw value, or the step's average")
-    minimum: list[float] | None = Field(description="Of each step; null for raw")
-    maximum: list[float] | None = Field(description="Of each step; null for raw")
+    minimum: list[float | None] | None = Field(description="Of each step; null for raw")
+    maximum: list[float | None] | None = Field(description="Of each step; null for raw")
     readings: list[int] | None = Field(description="How many usable readings; null for raw")
-    quality: list[str] | None = Field(description="Of each raw reading; null for stepped")
+    excluded: list[int] | None = Field(
+        description="How many readings of the step do not count; null for raw"
+    )
+    quality: list[str] = Field(description="Flags of the reading, or of any of the step's")
+    valid_rate: list[float | None] | None = Field(
+        description="Usable readings of those the period asks for; null where it is not known"
+    )
+    gaps: list[Silence] = Field(description="Where there is no reading at all, and no point")
+
+
+class Figure(BaseModel):
+    """One statistic."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str = Field(description="LAeq, L10, Ld, …; or mean, min, max, P50, …")
+    value: float | None = Field(description="null without readings")
+    readings: int = Field(description="How many readings it rests on")
+
+
+class Exceedance(BaseModel):
+    """For how long the values were above a limit."""
+
+    model_config = ConfigDict(frozen=True)
+
+    limit: float
+    minutes: float = Field(description="A reading stands until the next, for a period at most")
+    share: float | None = Field(description="Of the time that readings stand for, 0 to 1")
+    readings: int = Field(description="How many were above it")
+
+
+class SeriesStatistics(View):
+    """What a measurement comes to over a stretch of time."""
+
+    device: str
+    measurement: str
+    unit: str
+    averaging: str
+    from_ms: Instant
+    to_ms: Instant
+    readings: int = Field(description="Usable ones")
+    excluded: int = Field(description="Readings that do not count: flagged, or without a value")
+    quality: str = Field(description="Every flag that any of them has")
+    due: int | None = Field(description="Readings the period asks for; null where it is not known")
+    valid_rate: float | None = Field(description="readings / due, at most 1 (HJ 906-2017)")
+    figures: list[Figure]
+    exceedance: Exceedance | None = Field(description="null unless `limit` was asked for")
 
 
 class Alert(View):

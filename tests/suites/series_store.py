@@ -123,10 +123,18 @@ class SeriesStoreSuite:
         assert steps.mean == pytest.approx([expected, 50.0])
         assert (steps.minimum, steps.maximum) == ([60.0, 50.0], [70.0, 50.0])
         assert steps.readings == [3, 1]
+        assert steps.excluded == [0, 2]
+        assert steps.quality == [0, int(Quality.CALIBRATION | Quality.COMMUNICATION)]
         assert steps.from_ms == [T0_MS, T0_MS + 60_000]
+
+    def test_a_step_with_nothing_usable_has_no_average(self, filled: SeriesStore) -> None:
+        steps = filled.stepped(LAEQ, T0_MS + 61_000, T0_MS + 62_000, 1_000)
+        assert (steps.mean, steps.minimum, steps.maximum) == ([None], [None], [None])
+        assert (steps.readings, steps.excluded) == ([0], [1])
 
     def test_directions_average_as_vectors(self, filled: SeriesStore) -> None:
         mean = filled.stepped(WIND, T0_MS, T0_MS + 60_000, 60_000).mean[0]
+        assert mean is not None
         assert min(mean, 360 - mean) == pytest.approx(0, abs=1e-6)
 
     def test_a_step_that_is_none_or_too_fine_is_refused(self, filled: SeriesStore) -> None:

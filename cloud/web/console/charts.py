@@ -133,7 +133,8 @@ def _columns(
         before_ms = at_ms
         low.append([at_ms + shift_ms, least])
         mean.append([at_ms + shift_ms, average])
-        height.append([at_ms + shift_ms, most - least])
+        spread = None if least is None or most is None else most - least
+        height.append([at_ms + shift_ms, spread])
     return low, mean, height
 
 
@@ -169,9 +170,11 @@ def _limit(limit: Limit, unit: str, w: Wording) -> dict[str, Any]:
 
 def _reach(points: Stepped | None, limits: Sequence[Limit]) -> dict[str, Any]:
     """Let the axis reach those limits that are not far away, so that they can be seen."""
-    if not points or not points.mean:
+    lows = [low for low in points.minimum if low is not None] if points else []
+    highs = [high for high in points.maximum if high is not None] if points else []
+    if not lows:
         return {}
-    least, most = min(points.minimum), max(points.maximum)
+    least, most = min(lows), max(highs)
     span = max(most - least, abs(most) * 0.1, 1e-9)
     near = [
         limit.limit for limit in limits if least - NEAR * span <= limit.limit <= most + NEAR * span

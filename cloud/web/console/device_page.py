@@ -122,7 +122,7 @@ class Chart:
 def _note(points: Stepped | None, measurement: str, step_ms: int, w: Wording) -> str:
     if points is None:
         return w("chart.failed")
-    if not points.from_ms:
+    if not any(points.readings):
         return w("chart.empty")
     quantity = QUANTITIES[split_measurement(measurement)[0]]
     how = w(f"averaging.{quantity.averaging.value}")

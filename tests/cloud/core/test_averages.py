@@ -246,3 +246,26 @@ def test_a_step_is_made_of_the_coarsest_buckets_that_fit(
 ) -> None:
     midnight = rollup.bucket_of(Tier.DAY, T0_MS, zone)
     assert rollup.tier_for(midnight + offset_ms, step_ms, zone) is tier
+
+
+@pytest.mark.parametrize(
+    ("span_ms", "points", "step_ms"),
+    [
+        (HOUR_MS, 360, 10_000),
+        (HOUR_MS, 3_600, 1_000),
+        (30 * DAY_MS, 500, 2 * HOUR_MS),
+        (365 * DAY_MS, 500, DAY_MS),
+        (3_650 * DAY_MS, 500, 8 * DAY_MS),
+        (1, 1, 1_000),
+    ],
+)
+def test_a_step_is_round_and_there_are_not_too_many(
+    span_ms: int, points: int, step_ms: int
+) -> None:
+    assert rollup.step_for(span_ms, points) == step_ms
+
+
+def test_steps_begin_where_people_expect_them() -> None:
+    midnight = rollup.bucket_of(Tier.DAY, T0_MS, SHANGHAI)
+    assert rollup.aligned(T0_MS, DAY_MS, SHANGHAI) == midnight
+    assert rollup.aligned(T0_MS, HOUR_MS, SHANGHAI) == T0_MS // HOUR_MS * HOUR_MS

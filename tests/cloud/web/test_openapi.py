@@ -106,6 +106,7 @@ async def test_answers_fit_their_schemas(schema: dict[str, Any], op: httpx.Async
         "/devices/{device}": "/devices/noise-01",
         "/devices/{device}/latest": "/devices/noise-01/latest",
         "/devices/{device}/series": "/devices/noise-01/series?measurement=noise_laeq&step_s=60",
+        "/devices/{device}/statistics": "/devices/dust-01/statistics?measurement=pm10",
         "/alerts": "/alerts",
         "/cases": "/cases",
         "/gateways": "/gateways",

@@ -49,6 +49,8 @@ def points(*at_s: int, mean: float = 55.0) -> Stepped:
         minimum=[mean - 1] * len(at_s),
         maximum=[mean + 2] * len(at_s),
         readings=[10] * len(at_s),
+        excluded=[0] * len(at_s),
+        quality=[0] * len(at_s),
     )
 
 

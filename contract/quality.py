@@ -22,6 +22,8 @@ class Quality(IntFlag):
     STALE = 128  # o: an old value, told again
     STUCK = 256  # k: has not moved for longer than the quantity can stand still
     CLOCK_UNSURE = 512  # u: taken before the edge's clock was synchronised
+    COMPUTED = 1024  # c: by the edge, from faster samples of the device
+    INCOMPLETE = 2048  # i: computed from fewer valid samples than are required
 
 
 LETTERS: dict[str, Quality] = {
@@ -35,6 +37,8 @@ LETTERS: dict[str, Quality] = {
     "o": Quality.STALE,
     "k": Quality.STUCK,
     "u": Quality.CLOCK_UNSURE,
+    "c": Quality.COMPUTED,
+    "i": Quality.INCOMPLETE,
 }
 
 # A value with one of these says nothing about the process that is measured.
@@ -46,6 +50,7 @@ UNUSABLE = (
     | Quality.OVER_RANGE
     | Quality.COMMUNICATION
     | Quality.STALE
+    | Quality.INCOMPLETE
 )
 
 

@@ -134,6 +134,7 @@ QUANTITIES: dict[str, Quantity] = {
         _q("cover_open", "1", 0, 1, _LAST, "井盖开启", "cover open"),
         # The device itself
         _q("device_temperature", "Cel", -60, 120, _MEAN, "设备温度", "device temperature"),
+        _q("valid_rate", "%", 0, 100, _MEAN, "有效数据率", "valid-data rate"),
         _q("battery", "%", 0, 100, _MEAN, "电池电量", "battery"),
         _q("battery_voltage", "V", 0, 60, _MEAN, "电池电压", "battery voltage"),
         _q("signal_rssi", "dBm", -160, 10, _MEAN, "信号强度", "signal strength"),

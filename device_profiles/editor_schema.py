@@ -47,7 +47,10 @@ def _tidy(part: JsonSchema) -> None:
         if "by default the modbus block's" in field["description"]:
             del field["default"]
         field["description"] = field["description"][:1].upper() + field["description"][1:] + "."
-        if key in ("measurements", "derived", "expect") and field.get("type") == "object":
+        if (
+            key in ("measurements", "derived", "expect", "aggregates")
+            and field.get("type") == "object"
+        ):
             field["propertyNames"] = {"pattern": quantities}
         if key == "unit" and "sentinels" in part["properties"]:
             field["enum"] = [*UNITS, ""]

@@ -16,7 +16,7 @@ from contract.errors import ProfileError
 from contract.quantities import Kind
 from device_profiles.checks.messages import check_hj212, check_mqtt
 from device_profiles.checks.modbus import check_modbus
-from device_profiles.checks.whole import check_derived, check_vectors
+from device_profiles.checks.whole import check_aggregates, check_derived, check_vectors
 from device_profiles.reading.nodes import NodeReader, compose
 from device_profiles.reading.report import Report, nearest
 from device_profiles.reading.settle import settle_derived, settle_modbus, settle_ranges
@@ -133,6 +133,9 @@ def _check_whole(
         if isinstance(part, Derived)
     }
     check_derived(parts, measured, report)
+    aggregates = good.get("aggregates")
+    if isinstance(aggregates, dict):
+        check_aggregates(aggregates, [*measured, *report.keys.get("derived", ())], report)
     if isinstance(vectors, tuple):
         names = [*measured, *signals, *report.keys.get("derived", ())]
         installable = {of for part in parts.values() for of in part.of}

@@ -13,6 +13,7 @@ from contract.clock import Clock, SystemClock
 from contract.errors import ConfigError
 from contract.messages import Birth
 from edge import lock
+from edge.aggregating import Aggregating
 from edge.buffer import Buffer, OpenStore
 from edge.changes import Changes
 from edge.config import EdgeConfig
@@ -59,9 +60,10 @@ class Agent:
             health=self.health,
         )
         self._heard = Heard()
+        self._aggregating = Aggregating(self.buffer, config, clock=clock, health=self.health)
         self._pipeline = Pipeline(
             config.devices,
-            buffer=self.buffer,
+            buffer=self._aggregating,
             quarantine=quarantine,
             health=self.health,
             heard=self._heard,
@@ -98,6 +100,7 @@ class Agent:
                 self._start_opened()
                 writing = tasks.create_task(self.buffer.run(), name="buffer")
                 self._sending = tasks.create_task(self._uplink.run(), name="uplink")
+                computing = tasks.create_task(self._aggregating.run(), name="aggregates")
                 changing = tasks.create_task(self._changes.run(), name="changes")
                 watching = tasks.create_task(
                     self._manager.watch(self.buffer.alive), name="watchdog"
@@ -116,6 +119,7 @@ class Agent:
                     await self._drain(drain_s)
                 finally:  # also when one of them has failed: the others must end, too
                     watching.cancel()
+                    computing.cancel()
                     changing.cancel()
                     self.buffer.stop()
                     await self._stop_uplink()
@@ -135,6 +139,7 @@ class Agent:
             self.health.clear_problem(name)
         self._expect(wanted)
         self._pipeline.know(wanted.devices)
+        self._aggregating.know(wanted)
         try:
             self._open_missing(wanted)
         finally:

@@ -160,7 +160,8 @@ class Checker:
         self._attempt((*where, "password_file"), lambda: with_secret(options))
         if len(self.problems) > before:
             return None
-        return build_device(with_secret(options), profile, bus.cost())
+        aggregating = self._data.get("aggregates") is not None
+        return build_device(with_secret(options), profile, bus.cost(), aggregating=aggregating)
 
     def _bus_of(
         self, where: Where, options: DeviceOptions, buses: Mapping[Where, Bus]

@@ -23,6 +23,7 @@ from edge.drivers import DRIVERS
 from edge.drivers.bus import Bus
 from edge.environment import overlaid
 from edge.options import (
+    AggregateOptions,
     BufferOptions,
     ChangeOptions,
     DeviceOptions,
@@ -53,6 +54,7 @@ class EdgeFile(Section):
     metrics: MetricsOptions | None = None
     changes: ChangeOptions = ChangeOptions()
     profiles: Path | None = None
+    aggregates: AggregateOptions | None = None
     buses: tuple[AnyBus, ...] = ()
     devices: tuple[DeviceOptions, ...] = ()
 
@@ -75,6 +77,7 @@ class EdgeConfig:
     metrics: MetricsOptions | None
     changes: ChangeOptions
     buses: tuple[BusPlan, ...]
+    aggregates: AggregateOptions | None = None
     warnings: tuple[str, ...] = ()
 
     @property
@@ -113,6 +116,7 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> EdgeConfig:
         buffer=resolved(file.buffer, base),
         uplink=file.uplink,
         polling=file.polling,
+        aggregates=file.aggregates,
         log=resolved(file.log, base),
         metrics=file.metrics,
         changes=file.changes,

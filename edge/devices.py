@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from contract.aggregates import computed_names
 from contract.messages import DeviceBirth
 from contract.quantities import Kind
 from device_profiles.core.decode import RegisterDecoder, compile_decoder
@@ -63,8 +64,13 @@ class Device:
         return self.kind in URGENT_KINDS
 
 
-def build_device(options: DeviceOptions, profile: Profile, cost: LineCost | None) -> Device:
-    """Plan and compile one device. cost: of its bus; None if the bus is not polled."""
+def build_device(
+    options: DeviceOptions, profile: Profile, cost: LineCost | None, *, aggregating: bool = False
+) -> Device:
+    """Plan and compile one device. cost: of its bus; None if the bus is not polled.
+
+    aggregating: whether this agent computes what the profile's `aggregates` say.
+    """
     period_s = options.period_s or profile.period_s
     poll, decoder = None, None
     if profile.modbus is not None and cost is not None and options.unit_id is not None:
@@ -83,7 +89,7 @@ def build_device(options: DeviceOptions, profile: Profile, cost: LineCost | None
         ranges=profile.ranges(),
         poll=poll,
         decoder=decoder,
-        birth=_birth(options, profile, period_s),
+        birth=_birth(options, profile, period_s, _computed(profile) if aggregating else ()),
         units=options.units,
         password=options.password or "",
     )
@@ -120,13 +126,24 @@ def _poll(profile: Profile, blocks: tuple[Block, ...], unit_id: int, cost: LineC
     )
 
 
-def _birth(options: DeviceOptions, profile: Profile, period_s: float) -> DeviceBirth:
+def _computed(profile: Profile) -> tuple[str, ...]:
+    return tuple(
+        name
+        for measurement, periods in profile.aggregates.items()
+        for period in periods
+        for name in computed_names(measurement, period)
+    )
+
+
+def _birth(
+    options: DeviceOptions, profile: Profile, period_s: float, computed: tuple[str, ...]
+) -> DeviceBirth:
     return DeviceBirth(
         id=options.id,
         kind=profile.kind,
         profile=profile.name,
         period_s=period_s,
-        measurements=profile.measurement_names(),
+        measurements=(*profile.measurement_names(), *computed),
         name=options.name,
         asset=options.asset,
         owner=options.owner,

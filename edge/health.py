@@ -51,6 +51,7 @@ class Health:
     problems: dict[str, str] = field(default_factory=dict)  # what (a bus, the buffer) -> why
     quarantined: int = 0
     unknown_senders: int = 0
+    late_samples: int = 0
     log_lines_left_out: Callable[[], int] = int
     machine: Machine = field(default_factory=Machine)
 
@@ -115,6 +116,7 @@ class Health:
         return {
             "quarantined": self.quarantined,
             "unknown_senders": self.unknown_senders,
+            "aggregates.late_samples": self.late_samples,
             "log_lines_left_out": self.log_lines_left_out(),
             **dict(self._bus_figures(now_s)),
             **dict(self._device_figures(self.clock.now_ms())),

@@ -108,6 +108,16 @@ class ChangeOptions(Section):
     settle_s: Annotated[float, Field(ge=0, le=3_600)] = 60.0
 
 
+class AggregateOptions(Section):
+    """Statistics of fast samples. late_s: how long a period waits for samples that come late.
+
+    least_percent: below this rate of valid data figures are marked; GB 3095: 45 minutes of an hour.
+    """
+
+    late_s: Annotated[float, Field(ge=0, le=600)] = 10.0
+    least_percent: Annotated[float, Field(ge=0, le=100)] = 75.0
+
+
 class PlaceOptions(Section):
     """Where a device stands: WGS 84 degrees, and words for people."""
 

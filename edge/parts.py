@@ -13,7 +13,10 @@ from edge.devices import Device
 
 # What a running agent can change; any other section takes a restart.
 LIVE = frozenset(
-    ("path", "version", "warnings", "broker", "uplink", "buffer", "polling", "buses", "changes")
+    (
+        *("path", "version", "warnings", "broker", "uplink", "buffer", "polling", "buses"),
+        *("changes", "aggregates"),
+    )
 )
 
 

@@ -126,6 +126,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "quality.o": ("旧值", "old value"),
     "quality.k": ("数值不变", "stuck"),
     "quality.u": ("时钟未校准", "clock unsure"),
+    "quality.c": ("统计值", "computed"),
+    "quality.i": ("有效数据不足", "too few valid data"),
     # Alerts
     "severity.low": ("低", "low"),
     "severity.medium": ("中", "medium"),

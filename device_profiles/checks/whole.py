@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
+from contract.aggregates import LEVEL, OF_LEVELS, is_aggregable
 from contract.clock import parse_iso
 from contract.quality import from_letters
 from contract.quantities import QUANTITIES, split_measurement
@@ -41,6 +42,24 @@ def check_derived(
         if quantity is not None:
             check_range(path, name, part, quantity, report)
             _check_dimension(path, name, part, report)
+
+
+def check_aggregates(
+    aggregates: Mapping[str, Sequence[str]], given: Collection[str], report: Report
+) -> None:
+    """Check what the edge is to compute; given: what the device gives."""
+    for name, periods in aggregates.items():
+        path = f"aggregates.{name}"
+        if name not in given:
+            report.add(path, f"no measurement{nearest(name, given)}")
+        elif not is_aggregable(name):
+            report.add(path, f"no statistics of it are computed; of {LEVEL}, and of what has means")
+        of_levels = OF_LEVELS if name == LEVEL else ()
+        for own in (each for each in of_levels if each in given):
+            report.add(path, f"the device gives {own} itself")
+        for index, period in enumerate(periods):
+            if period in periods[:index]:
+                report.add(f"{path}[{index}]", f"{period} is there already")
 
 
 def _check_dimension(path: str, name: str, part: Derived, report: Report) -> None:

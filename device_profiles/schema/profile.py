@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from msgspec import Meta
@@ -13,6 +13,8 @@ from device_profiles.schema.messages import FactorMeasurement, Hj212, Mqtt, Payl
 from device_profiles.schema.modbus import Modbus, RegisterMeasurement
 from device_profiles.schema.vectors import Vector
 
+# Those of contract.aggregates.
+PeriodName: TypeAlias = Literal["1min", "20min", "1h"]
 # What the envelopes of network servers tell about the radio link.
 SIGNALS = ("signal_rssi", "signal_snr")
 
@@ -71,6 +73,10 @@ class ProfileFile(Strict, frozen=True, kw_only=True):
     hj212: Annotated[Hj212 | None, Meta(description="a station that reports over HJ 212")] = None
     derived: Annotated[
         dict[str, Derived], Meta(description="measurements that are computed from others")
+    ] = msgspec.field(default_factory=dict)
+    aggregates: Annotated[
+        dict[str, Annotated[tuple[PeriodName, ...], Meta(min_length=1)]],
+        Meta(description="fast samples -> over which periods the edge computes statistics of them"),
     ] = msgspec.field(default_factory=dict)
     vectors: Annotated[
         tuple[Vector, ...], Meta(min_length=1, description="frames that prove the profile")

@@ -22,4 +22,6 @@ _WORDS: dict[Quality, str] = {
     Quality.STALE: "stale",
     Quality.STUCK: "stuck",
     Quality.CLOCK_UNSURE: "clock unsure",
+    Quality.COMPUTED: "computed",
+    Quality.INCOMPLETE: "too few valid data",
 }

@@ -1,0 +1,35 @@
+"""One figure out of many samples: means, equivalent and percentile levels.
+
+Samples are taken at even intervals, so that each stands for the same time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+
+def mean(values: Sequence[float]) -> float:
+    """Return the arithmetic mean of at least one value."""
+    return math.fsum(values) / len(values)
+
+
+def equivalent_level(levels: Sequence[float]) -> float:
+    """Return the energy mean of at least one level: 10·lg of the mean of 10^(0.1·L).
+
+    Args:    levels: dB.
+    Source:  GB 3096-2008 §3.2, GB/T 3222.1: Leq = 10·lg[(1/N)·Σ10^(0.1·Li)].
+    """
+    most = max(levels)  # taken out, so that no power is too large or too small for a float
+    return most + 10 * math.log10(mean([10 ** (0.1 * (level - most)) for level in levels]))
+
+
+def percentile_level(descending: Sequence[float], percent: int) -> float:
+    """Return LN: the level that is reached or exceeded N % of the time.
+
+    Args:    descending: at least one level, dB, the greatest first. percent: N, 1 to 100.
+    Source:  GB 3096-2008, definition of 累积百分声级: the least A-weighted level within the N % of
+             the time in which levels are highest. L10 is the peak, L50 the median, L90 the
+             background.
+    """
+    return descending[-(-len(descending) * percent // 100) - 1]

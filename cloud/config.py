@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from contract import strict_yaml
 from contract.errors import ConfigError
@@ -15,6 +15,11 @@ Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 # Labels of 1 to 63 characters, as names in the DNS have; or an address.
 Host = Annotated[str, Field(max_length=253, pattern=r"^[^.\s]{1,63}(\.[^.\s]{1,63})*\.?$")]
+
+
+def _as_text(value: object) -> object:
+    """5 is a number to YAML."""
+    return str(value) if isinstance(value, int) else value
 
 
 class _Section(BaseModel):
@@ -26,6 +31,7 @@ class Broker(_Section):
 
     host: Host
     port: Port = 8883
+    version: Annotated[Literal["3.1.1", "5"], BeforeValidator(_as_text)] = "3.1.1"
     user: str = "intake"
     password_file: Path | None = None
     tls: bool = True

@@ -9,22 +9,21 @@ from __future__ import annotations
 
 import logging
 import queue
-import ssl
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from cloud.broker import connect, make_client
 from cloud.config import Broker, Intake
 from cloud.pipeline import Line, Message, Taken
 from contract import messages, topics
 from contract.codec import inflated_bytes
 from contract.errors import ConfigError, StorageError
-from contract.secret_files import read_secret
 
 log = logging.getLogger("gridwarden.intake")
 
@@ -34,6 +33,8 @@ SUBSCRIPTIONS = [
     (topics.ALL_DATA, 1),
 ]
 RETRY_S = 1.0
+LOOK_S = 0.02  # while a commit waits for company
+OLD_BROKER = "Unsupported protocol version"
 JSON_BYTES = 32  # of a reading, about
 
 
@@ -59,6 +60,7 @@ class MqttIntake:
         self._queue: queue.Queue[_Arrived] = queue.Queue(settings.queue_messages)
         self._stop = threading.Event()
         self._connection = 0  # counts connections: an old one's message ids mean nothing now
+        self._held: set[int] = set()  # message ids of this connection, not acknowledged yet
         self._connected = threading.Event()
         self._failure: Exception | None = None
         self._client = self._make_client(client_id)
@@ -69,7 +71,7 @@ class MqttIntake:
         A database that fails is tried again, with nothing acknowledged meanwhile.
         """
         line: Line | None = self._new_line()
-        self._client.connect_async(self._broker.host, self._broker.port, keepalive=60)
+        connect(self._client, self._broker, self._settings.queue_messages)
         network = threading.Thread(target=self._network, name="intake-network", daemon=True)
         network.start()
         try:
@@ -97,22 +99,11 @@ class MqttIntake:
 
     @property
     def connected(self) -> bool:
+        """Whether it hears what is published."""
         return self._connected.is_set()
 
     def _make_client(self, client_id: str) -> mqtt.Client:
-        client = mqtt.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=client_id,
-            clean_session=False,
-            protocol=mqtt.MQTTv311,
-            manual_ack=True,
-        )
-        if self._broker.password_file:
-            client.username_pw_set(self._broker.user, read_secret(self._broker.password_file))
-        if self._broker.tls:
-            ca = str(self._broker.ca_file) if self._broker.ca_file else None
-            client.tls_set_context(ssl.create_default_context(cafile=ca))
-        client.reconnect_delay_set(1, 30)
+        client = make_client(self._broker, client_id)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_connect_fail = self._on_connect_fail
@@ -126,13 +117,17 @@ class MqttIntake:
             arrived = [self._queue.get(timeout=0.5)]
         except queue.Empty:
             return []
-        self._stop.wait(self._settings.commit_every_s)
+        until_s = time.monotonic() + self._settings.commit_every_s
         size = inflated_bytes(arrived[0].message.payload)
         while size < JSON_BYTES * self._settings.block_readings:
             try:
                 arrived.append(self._queue.get_nowait())
             except queue.Empty:
-                break
+                left_s = until_s - time.monotonic()
+                if left_s <= 0:
+                    break
+                self._stop.wait(min(left_s, LOOK_S))  # to be woken by each message costs more
+                continue
             size += inflated_bytes(arrived[-1].message.payload)
         return arrived
 
@@ -174,6 +169,7 @@ class MqttIntake:
     def _acknowledge(self, arrived: list[_Arrived], taken: Taken | None) -> None:
         for each in arrived:
             if each.connection == self._connection:
+                self._held.discard(each.mid)  # first: acknowledged, the id may be given anew
                 self._client.ack(each.mid, each.qos)
         if taken is None:
             return
@@ -190,6 +186,9 @@ class MqttIntake:
         reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
+        if reason.is_failure and reason.getName() == OLD_BROKER:
+            log.error("the broker has no MQTT 5; say broker.version: 3.1.1")
+            return
         if reason.is_failure:
             log.error(
                 "broker %s:%d refused user %s: %s; check broker.user and broker.password_file",
@@ -200,7 +199,7 @@ class MqttIntake:
             )
             return
         self._connection += 1
-        self._connected.set()
+        self._held = set()
         client.subscribe(SUBSCRIPTIONS)
         log.info("connected to broker %s:%d", self._broker.host, self._broker.port)
 
@@ -223,6 +222,8 @@ class MqttIntake:
                 self._broker.user,
                 ", ".join(refused),
             )
+        else:
+            self._connected.set()
 
     def _on_disconnect(self, *_: object) -> None:
         self._connected.clear()
@@ -235,6 +236,10 @@ class MqttIntake:
     def _on_message(
         self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage
     ) -> None:
+        if message.qos:
+            if message.mid in self._held:
+                return  # sent again for want of an acknowledgement; the one to come is for both
+            self._held.add(message.mid)
         try:
             topic = message.topic
         except UnicodeDecodeError:

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from contract.codec import SENML_ABSOLUTE_S, Pack, Record
 from contract.quality import from_letters
 
+MOST_S = 1e11
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Columnar:
@@ -52,10 +54,11 @@ def _columns(records: list[Record], base_name: str, base_time_s: float) -> Colum
         return None
     value = np.array([r.v for r in records], np.float64)
     quality = _quality([r.q for r in records])
-    with np.errstate(over="ignore", invalid="ignore"):
-        base_s = _base_times([r.bt for r in records], base_time_s)
-        time_s = base_s + np.array([r.t for r in records], np.float64)
-    if quality is None or not _absolute(time_s) or not _all_told(records, value):
+    base_s = _base_times([r.bt for r in records], base_time_s)
+    if quality is None or base_s is None or not _all_told(records, value):
+        return None
+    time_s = base_s + np.array([r.t for r in records], np.float64)
+    if len(time_s) and not (time_s.min() >= SENML_ABSOLUTE_S and time_s.max() <= MOST_S):
         return None
     return Columnar(
         names=_full([r.bn for r in records], cast("list[str]", names), base_name),
@@ -74,28 +77,25 @@ def _full(bases: list[str | None], names: list[str], base: str) -> list[str]:
     return full
 
 
-def _base_times(told: list[float | None], base_s: float) -> NDArray[np.float64] | float:
-    """Return the base time in force at each record."""
+def _base_times(told: list[float | None], base_s: float) -> NDArray[np.float64] | float | None:
+    """Return the base time in force at each record, None if it is beyond all times."""
     if told.count(None) == len(told):
-        return base_s
+        return base_s if abs(base_s) <= MOST_S else None
     given = np.array([base_s, *told], np.float64)
     newest = np.maximum.accumulate(np.where(np.isnan(given), 0, np.arange(len(given))))
-    return given[newest][1:]
-
-
-def _absolute(time_s: NDArray[np.float64]) -> bool:
-    return bool(np.all((time_s >= SENML_ABSOLUTE_S) & (time_s <= 1e11)))
+    given = given[newest]
+    return given[1:] if np.abs(given).max() <= MOST_S else None
 
 
 def _all_told(records: list[Record], value: NDArray[np.float64]) -> bool:
     """Whether each reading without a number says so, and with which quality."""
-    missing = np.flatnonzero(~np.isfinite(value)).tolist()
-    return all(
+    finite = np.isfinite(value)
+    return bool(finite.all()) or all(
         records[at].v is None
         and records[at].vb is None
         and records[at].vs == ""
         and records[at].q != ""
-        for at in missing
+        for at in np.flatnonzero(~finite).tolist()
     )
 
 

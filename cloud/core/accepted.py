@@ -6,13 +6,13 @@ forgotten, and learned anew from what admit() says.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cloud.core.admit import EARLIEST_MS, LATEST_MS
-from cloud.core.columns import Columns
+from cloud.core.columns import Columns, concatenate
 from contract.columnar import Columnar
 from contract.quality import Quality
 from contract.quantities import quantity_of
@@ -58,9 +58,16 @@ class Accepted:
 
 def admit_columns(batch: Columnar, gateway: str, accepted: Accepted) -> Columns | None:
     """Return a batch's columns if admit() would store all of it, else None: ask admit()."""
-    series = _series(batch.names, accepted.numbers(gateway))
-    if series is None or not _possible(batch.observed_ms) or _doubled(series, batch.observed_ms):
+    if not batch.names:
+        return concatenate(())
+    known = accepted.numbers(gateway)
+    try:
+        numbers = [known[name] for name in batch.names]
+    except KeyError:
         return None
+    if not _possible(batch.observed_ms) or _doubled(numbers, batch.observed_ms):
+        return None
+    series = np.array(numbers, np.int32)
     outside = (batch.value < accepted.low[series]) | (batch.value > accepted.high[series])
     quality = batch.quality
     if outside.any():
@@ -68,22 +75,15 @@ def admit_columns(batch: Columnar, gateway: str, accepted: Accepted) -> Columns 
     return Columns(series=series, observed_ms=batch.observed_ms, value=batch.value, quality=quality)
 
 
-def _series(names: Iterable[str], numbers: Mapping[str, int]) -> NDArray[np.int32] | None:
-    try:
-        return np.array([numbers[name] for name in names], np.int32)
-    except KeyError:
-        return None
-
-
 def _possible(observed_ms: NDArray[np.int64]) -> bool:
-    return bool(np.all((observed_ms >= EARLIEST_MS) & (observed_ms < LATEST_MS)))
+    return bool(observed_ms.min() >= EARLIEST_MS and observed_ms.max() < LATEST_MS)
 
 
-def _doubled(series: NDArray[np.int32], observed_ms: NDArray[np.int64]) -> bool:
-    """Whether a series has two readings of one time, or may have."""
-    if len(np.unique(series)) == len(series):
+def _doubled(numbers: Sequence[int], observed_ms: NDArray[np.int64]) -> bool:
+    """Whether a series has two readings of one time.
+
+    In Python: NumPy's would let go of the interpreter, which the network thread then has for long.
+    """
+    if len(set(numbers)) == len(numbers):
         return False
-    after_ms = observed_ms - observed_ms.min()
-    if after_ms.max() >= 1 << 31:
-        return True
-    return len(np.unique(series.astype(np.int64) << 31 | after_ms)) < len(series)
+    return len(set(zip(numbers, observed_ms.tolist(), strict=True))) < len(numbers)

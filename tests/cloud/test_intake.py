@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import paho.mqtt.client as mqtt
@@ -77,11 +78,15 @@ class Gateway:
 
 @contextmanager
 def intake(
-    port: int, database: Database, line: Callable[[], Line] | None = None, **settings: float
+    port: int,
+    database: Database,
+    line: Callable[[], Line] | None = None,
+    version: Literal["3.1.1", "5"] = "3.1.1",
+    **settings: float,
 ) -> Iterator[MqttIntake]:
     """Run an intake in a thread; a failure of it is the test's."""
     taker = MqttIntake(
-        BrokerConfig(host="127.0.0.1", port=port, tls=False),
+        BrokerConfig(host="127.0.0.1", port=port, tls=False, version=version),
         Intake.model_validate(settings),
         line or (lambda: new_line(database)),
         client_id="intake-00",
@@ -147,6 +152,64 @@ def test_what_was_sent_while_intake_was_away_comes_when_it_is_back(
         gateway.acknowledged(3)
     assert stored(database) == 3
     gateway.close()
+
+
+def test_mqtt_5_has_the_same_session_and_is_held_to_the_queue(
+    database: Database, tmp_path: Path
+) -> None:
+    with running("mosquitto", tmp_path / "broker") as broker:
+        with intake(broker.port, database, version="5", queue_messages=3) as taker:
+            wait_connected(taker)
+            gateway = Gateway(broker.port)
+            for seq in range(1, 31):
+                gateway.send(batch(seq))
+            gateway.acknowledged(30)
+        for seq in (31, 32):
+            gateway.send(batch(seq))
+        with intake(broker.port, database, version="5"):
+            gateway.acknowledged(32)
+        assert stored(database) == 32
+        gateway.close()
+
+
+def test_a_broker_without_mqtt_5_is_told_of(
+    database: Database, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with (
+        running("nats", tmp_path / "broker") as broker,
+        intake(broker.port, database, version="5") as taker,
+    ):
+        deadline = time.monotonic() + 30
+        while "broker.version: 3.1.1" not in caplog.text:
+            assert time.monotonic() < deadline, caplog.text
+            time.sleep(0.02)
+        assert not taker.connected
+
+
+def test_what_is_sent_again_while_it_waits_is_taken_once(
+    tmp_path: Path, database: Database
+) -> None:
+    """NATS sends again what it hears nothing of for ack_wait, 2 s here."""
+    taken: list[bytes] = []
+
+    class SlowLine(Line):
+        def take(self, received: Sequence[Message]) -> Taken:
+            if not taken:
+                time.sleep(5)  # longer than two times ack_wait: what the test is about
+            taken.extend(message.payload for message in received)
+            return super().take(received)
+
+    def line() -> Line:
+        return SlowLine(database, RuleSet(rules=(), fingerprint=""), ZoneInfo("UTC"), SystemClock())
+
+    with running("nats", tmp_path / "broker") as broker, intake(broker.port, database, line) as it:
+        wait_connected(it)
+        gateway = Gateway(broker.port)
+        for seq in range(1, 6):
+            gateway.send(batch(seq))
+        gateway.acknowledged(5)
+        gateway.close()
+    assert len(taken) == 5
 
 
 def test_a_database_that_fails_is_tried_again_and_nothing_is_acknowledged_meanwhile(

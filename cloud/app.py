@@ -12,13 +12,14 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from cloud.cases import CASE_SYSTEMS, outbox
-from cloud.config import CloudConfig, Seal
+from cloud.config import CloudConfig
 from cloud.core.gate import GatePolicy
 from cloud.intake import MqttIntake
 from cloud.pipeline import Line
 from cloud.ports import OpenedStore, SeriesStore
 from cloud.rules.loader import RuleSet, load_rules
 from cloud.series import open_store
+from cloud.series.keeper import Keeper, Timing
 from cloud.series.rollups import Retention
 from cloud.series.sealer import Keep, Sealer
 from cloud.state.database import Database
@@ -32,7 +33,6 @@ from contract.errors import ConfigError, StorageError
 log = logging.getLogger("gridwarden")
 
 OUTBOX_EVERY_S = 0.2
-SEAL_LOOK_S = 5.0
 OUTBOX_ROWS = 200
 
 
@@ -87,6 +87,12 @@ def run_intake(config: CloudConfig, stop: threading.Event) -> None:
         cold = opened_store(config, database).cold
         keep = Keep(for_ms=round(config.seal.keep_s * 1000), readings=config.seal.keep_readings)
         sealer = Sealer(database, cold, clock, keep)
+        timing = Timing(
+            every_s=config.seal.every_s,
+            readings=config.seal.readings,
+            warn_free_bytes=config.seal.warn_free_mb << 20,
+        )
+        keeper = Keeper(sealer, cold, timing, clock, config.data)
         strays = cold.recover()
         if strays:
             log.warning("removed %d pieces of the series store that a crash left", strays)
@@ -100,7 +106,7 @@ def run_intake(config: CloudConfig, stop: threading.Event) -> None:
             stop,
             {
                 "intake": lambda: intake.run(stop),
-                "sealer": lambda: _seal(sealer, config.seal, clock, stop),
+                "sealer": lambda: keeper.run(stop),
                 "outbox": lambda: _drain(database, config.zone, clock, stop),
             },
         )
@@ -174,22 +180,6 @@ def _together(stop: threading.Event, tasks: dict[str, Callable[[], None]]) -> No
         thread.join()
     if errors:
         raise errors[0]
-
-
-def _seal(sealer: Sealer, settings: Seal, clock: Clock, stop: threading.Event) -> None:
-    sealed_s = clock.monotonic_s()
-    while not stop.wait(min(SEAL_LOOK_S, settings.every_s)):
-        try:
-            due = clock.monotonic_s() - sealed_s >= settings.every_s
-            if not due and sealer.waiting() < settings.readings:
-                continue
-            sealed_s = clock.monotonic_s()
-            sealed = sealer.seal()
-        except StorageError as error:
-            log.error("not sealed, trying again: %s", error)
-            continue
-        if sealed.readings:
-            log.info("sealed %d readings into %d files", sealed.readings, sealed.parts)
 
 
 def _drain(database: Database, zone: ZoneInfo, clock: Clock, stop: threading.Event) -> None:

@@ -60,6 +60,7 @@ class Seal(_Section):
     readings: Annotated[int, Field(ge=1)] = 2_000_000
     keep_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 3_600.0
     keep_readings: Annotated[int, Field(ge=0)] = 20_000_000
+    warn_free_mb: Annotated[int, Field(ge=0)] = 2_000
 
 
 class RollupDays(_Section):

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
-from threading import Lock
 from typing import TypeVar
 
 import duckdb
@@ -19,13 +18,13 @@ import pyarrow as pa
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from cloud.core.admit import DOUBTED_AHEAD_MS
 from cloud.core.columns import Columns, concatenate
 from cloud.core.merge import merged, repeated
 from cloud.ports import Count, Latest, Stepped
 from cloud.series import hot
+from cloud.series.day_files import DAY_MS, day_begin_ms, day_name
 from cloud.series.hot_view import HotView
-from cloud.series.lake_files import DAY_MS, day_name
+from cloud.series.latest import LatestBook
 from cloud.series.parquet import ROW_GROUP, VALUE_SQL, open_file, parts
 from cloud.state import schema
 from cloud.state.database import Database
@@ -72,12 +71,9 @@ class LakeStore:
     ) -> None:
         self._database = database
         self._folder = folder
-        self._clock = clock
         self._hot = hot_view or HotView()
         self._duckdb = duckdb.connect(config={"threads": 2})
-        self._latest: dict[int, Latest] = {}
-        self._latest_block = 0
-        self._latest_lock = Lock()
+        self._book = LatestBook(database, clock)
 
     def range(self, series: Sequence[int], from_ms: int, to_ms: int) -> Columns:
         if not series:
@@ -129,7 +125,7 @@ class LakeStore:
     ) -> Iterator[Columns]:
         """Return the sorted readings of (part of) a day; its files stay open till they are read."""
         with self._database.read() as connection:
-            files, _ = self._files(connection, (begin, end))
+            files = self._files(connection, (begin, end))
             fresh = self._hot.select(
                 connection, begin, end, None if series is None else series.tolist()
             )
@@ -164,11 +160,12 @@ class LakeStore:
         )
 
     def latest(self, series: Sequence[int]) -> dict[int, Latest]:
-        with self._latest_lock:
-            self._follow()
-            return {wanted: self._latest[wanted] for wanted in series if wanted in self._latest}
+        return self._book.latest(series)
 
     def count(self) -> Count:
+        return _stable(self._count)
+
+    def _count(self) -> Count:
         table = schema.lake_files
         with self._database.read() as connection:
             rows = connection.execute(
@@ -201,51 +198,13 @@ class LakeStore:
 
     def _repeated(self, day: str) -> int:
         """Count the readings of a day that say a series and time of the day again."""
-        begin = int(np.datetime64(day, "D").astype(int)) * DAY_MS
+        begin = day_begin_ms(day)
         before: tuple[int, int] | None = None
         found = 0
         for part in self.read(None, begin, begin + DAY_MS):
             found += repeated(part, before)
             before = int(part.series[-1]), int(part.observed_ms[-1])
         return found
-
-    def _follow(self) -> None:
-        """Bring the newest readings up to date with what was committed since."""
-        with self._database.read() as connection:
-            files, last_sealed = self._files(connection, None, after_block=self._latest_block)
-            blocks = list(
-                hot.blocks_after(connection, max(self._latest_block, hot.sealed_upto(connection)))
-            )
-        if files:
-            self._newer(
-                self._run(
-                    "SELECT series, max(observed_ms) AS observed_ms,"
-                    " arg_max(value, observed_ms) AS value,"
-                    " arg_max(quality, observed_ms) AS quality"
-                    " FROM readings WHERE observed_ms <= ? GROUP BY series",
-                    [self._clock.now_ms() + DOUBTED_AHEAD_MS],
-                    files,
-                    None,
-                )
-            )
-        for block in blocks:
-            self._newer(pa.table(hot.to_arrow(block.columns)))
-        self._latest_block = max([self._latest_block, last_sealed, *(block.id for block in blocks)])
-
-    def _newer(self, rows: pa.Table) -> None:
-        """Note what is newest; what claims to be from the future would hide all that follows."""
-        latest_ms = self._clock.now_ms() + DOUBTED_AHEAD_MS
-        for series, observed_ms, value, quality in zip(
-            *(rows.column(name).to_pylist() for name in hot.SCHEMA.names), strict=True
-        ):
-            known = self._latest.get(series)
-            if observed_ms <= latest_ms and (known is None or observed_ms >= known.observed_ms):
-                self._latest[series] = Latest(
-                    series=series,
-                    observed_ms=observed_ms,
-                    value=None if value is None or value != value else value,
-                    quality=quality,
-                )
 
     def _averaging(self, series: int) -> Averaging:
         with self._database.read() as connection:
@@ -254,44 +213,35 @@ class LakeStore:
             )
         return quantity_of(measurement).averaging if measurement else Averaging.ARITHMETIC
 
-    def _files(
-        self, connection: sa.Connection, between: tuple[int, int] | None, after_block: int = 0
-    ) -> tuple[list[str], int]:
-        """Return the paths that may hold such readings, and the last block sealed into them."""
+    def _files(self, connection: sa.Connection, between: tuple[int, int]) -> list[str]:
+        """Return the paths that may hold readings of the time."""
         table = schema.lake_files
-        query = sa.select(table.c.path, table.c.last_block).where(table.c.last_block > after_block)
-        if between:
-            query = query.where(table.c.first_ms < between[1], table.c.last_ms >= between[0])
-        rows = connection.execute(query).all()
-        return (
-            [str(self._folder / row.path) for row in rows],
-            max((row.last_block for row in rows), default=0),
+        query = sa.select(table.c.path).where(
+            table.c.first_ms < between[1], table.c.last_ms >= between[0]
         )
+        return [str(self._folder / path) for path in connection.scalars(query)]
 
     def _query(
         self, sql: str, values: list[object], between: tuple[int, int], series: Sequence[int]
     ) -> pa.Table:
         def look() -> pa.Table:
             with self._database.read() as connection:
-                files, _ = self._files(connection, between)
+                files = self._files(connection, between)
                 fresh = self._hot.select(connection, *between, series)
             return self._run(sql, values, files, fresh)
 
         return _stable(look)
 
-    def _run(
-        self, sql: str, values: list[object], files: list[str], fresh: Columns | None
-    ) -> pa.Table:
+    def _run(self, sql: str, values: list[object], files: list[str], fresh: Columns) -> pa.Table:
         """Run a query over `readings`: the files' and the fresh ones'."""
         cursor = self._duckdb.cursor()
-        parts = [_COLD] if files else []
-        if fresh is not None:
-            cursor.register("fresh", pa.table(hot.to_arrow(fresh)))
-            parts.append("SELECT series, observed_ms, value, quality FROM fresh")
+        sources = [_COLD] if files else []
+        cursor.register("fresh", pa.table(hot.to_arrow(fresh)))
+        sources.append("SELECT series, observed_ms, value, quality FROM fresh")
         given: list[object] = [files] if files else []
         try:
             return cursor.sql(
-                f"WITH readings AS ({' UNION ALL '.join(parts)}) {sql}", params=given + values
+                f"WITH readings AS ({' UNION ALL '.join(sources)}) {sql}", params=given + values
             ).to_arrow_table()
         except duckdb.Error as error:
             raise StorageError(f"the lake cannot be read: {error}") from error

@@ -1,136 +1,116 @@
-"""The lake's writing side: a file a day, made whole elsewhere and then named in `lake_files`.
-
-Temp file, fsync, rename, fsync of the folder, and then the transaction that names it: what a crash
-leaves is named nowhere, and removed at the next start.
-"""
+"""The lake's writing side: seals blocks into files a day, and merges the files of each day."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from itertools import groupby
 from pathlib import Path
 
-import numpy as np
 import sqlalchemy as sa
 
 from cloud.core.columns import Columns
+from cloud.core.merge import merged
+from cloud.core.tiers import DayFile, to_merge
 from cloud.ports import Sealing, SeriesName, Written
-from cloud.series.parquet import Content, FileWriter
-from cloud.state import schema
+from cloud.series import day_files
+from cloud.series.day_files import DAY_MS, LakeFile
+from cloud.series.parquet import open_file, parts
+from cloud.series.sealer import series_names
 from cloud.state.database import Database
 from contract.clock import Clock
 from contract.errors import StorageError
 
-DAY_MS = 86_400_000
+log = logging.getLogger("gridwarden")
 
 
 class LakeFiles:
-    """The ColdStore of the lake, and the only writer of its folder."""
+    """The ColdStore of the lake."""
 
     def __init__(self, database: Database, folder: Path, clock: Clock) -> None:
         self._database = database
         self._folder = folder
         self._clock = clock
+        self._damaged: set[str] = set()  # days, until they are repaired and we are restarted
 
     def recover(self) -> int:
-        with self._database.read() as connection:
-            named = set(connection.scalars(sa.select(schema.lake_files.c.path)))
-        strays = [
-            path
-            for pattern in ("day=*/*.parquet", "day=*/*.tmp")
-            for path in self._folder.glob(pattern)
-            if path.relative_to(self._folder).as_posix() not in named
-        ]
-        for path in strays:
-            path.unlink()
-        return len(strays)
+        with day_files.held(self._folder):
+            found = day_files.strays(self._database, self._folder)
+            for path in found:
+                path.unlink(missing_ok=True)
+        return len(found)
 
     def write(self, sealing: Sealing) -> Written:
-        rows: list[dict[str, object]] = []
         blocks = sealing.first_block, sealing.last_block
+        files: list[LakeFile] = []
         try:
-            for day, columns in by_day(sealing.columns):
-                rows.append(self._write_day(day, [columns], sealing.names, blocks))
-        except (OSError, StorageError) as error:
-            self._remove(str(row["path"]) for row in rows)  # a full disk needs the room
-            raise StorageError(f"the lake cannot be written: {error}") from error
+            for day, columns in day_files.by_day(sealing.columns):
+                files.append(self._write(day, [columns], sealing.names, blocks))
+        except StorageError:
+            day_files.remove(self._folder, files)  # a full disk needs the room
+            raise
 
         def commit(connection: sa.Connection) -> None:
-            connection.execute(schema.lake_files.insert(), rows)
+            day_files.name_files(connection, files)
 
-        return Written(parts=len(rows), commit=commit)
+        return Written(parts=len(files), commit=commit)
 
     def tidy(self) -> bool:
-        return False
+        """Merge the files of one day, if it is time; return whether any was merged."""
+        with self._database.read() as connection:
+            day, files = self._choose(connection)
+            names = series_names(connection) if files else {}
+        if not files:
+            return False
+        try:
+            self._merge(day, files, names)
+        except StorageError:
+            self._damaged.add(day)
+            raise
+        return True
 
-    def _write_day(
+    def _choose(self, connection: sa.Connection) -> tuple[str, list[LakeFile]]:
+        now_ms = self._clock.now_ms()
+        for day, group in groupby(day_files.listed(connection), key=lambda file: file.day):
+            if day in self._damaged:
+                continue
+            files = list(group)
+            end_ms = day_files.day_begin_ms(day) + DAY_MS
+            chosen = {one.path for one in to_merge([_sized(f) for f in files], end_ms, now_ms)}
+            if chosen:
+                return day, [file for file in files if file.path in chosen]
+        return "", []
+
+    def _merge(self, day: str, files: Sequence[LakeFile], names: Mapping[int, SeriesName]) -> None:
+        blocks = files[0].first_block, max(file.last_block for file in files)
+        with ExitStack() as opened:
+            runs: list[Iterator[Columns]] = [
+                parts(opened.enter_context(open_file(self._folder / file.path))) for file in files
+            ]
+            sealed_ms = max(file.sealed_ms for file in files)
+            one = self._write(day, merged(runs), names, blocks, sealed_ms)
+        before = sum(file.readings for file in files)
+        if one.readings != before:
+            day_files.remove(self._folder, [one])
+            raise StorageError(
+                f"the files of {day} hold {one.readings} readings where their list names {before};"
+                " run: gridwarden cloud series check CONFIG"
+            )
+        day_files.replace(self._database, self._folder, files, [one])
+        log.info("merged %d files of %s into one of %d readings", len(files), day, before)
+
+    def _write(
         self,
         day: str,
-        parts: Iterable[Columns],
+        rows: Iterable[Columns],
         names: Mapping[int, SeriesName],
         blocks: tuple[int, int],
-    ) -> dict[str, object]:
-        """Write a file durably; return its row for `lake_files`. Raises: OSError."""
-        folder = self._folder / f"day={day}"
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f"{blocks[0]:012d}-{blocks[1]:012d}.tmp"
-        writer = FileWriter(temporary, names)
-        try:
-            for part in parts:
-                writer.add(part)
-            content = writer.close()
-        except BaseException:
-            with suppress(OSError):
-                writer.abandon()
-            raise
-        # Never a name that was there before: what reads the old file must not find the new one.
-        path = folder / f"{blocks[0]:012d}-{blocks[1]:012d}-{content.sha256[:8]}.parquet"
-        temporary.rename(path)
-        fsync_folder(folder)
-        fsync_folder(self._folder)
-        return self._row(path, day, blocks, content)
-
-    def _row(
-        self, path: Path, day: str, blocks: tuple[int, int], content: Content
-    ) -> dict[str, object]:
-        return {
-            "path": path.relative_to(self._folder).as_posix(),
-            "day": day,
-            "readings": content.readings,
-            "bytes": content.bytes,
-            "sha256": content.sha256,
-            "first_ms": content.first_ms,
-            "last_ms": content.last_ms,
-            "first_block": blocks[0],
-            "last_block": blocks[1],
-            "sealed_ms": self._clock.now_ms(),
-            "duplicates": content.duplicates,
-            "measurements": list(content.measurements),
-        }
-
-    def _remove(self, paths: Iterable[str]) -> None:
-        for path in paths:
-            with suppress(OSError):
-                (self._folder / path).unlink()
+        sealed_ms: int | None = None,
+    ) -> LakeFile:
+        when_ms = self._clock.now_ms() if sealed_ms is None else sealed_ms
+        return day_files.write_day(self._folder, day, rows, names, blocks, when_ms)
 
 
-def by_day(columns: Columns) -> Iterator[tuple[str, Columns]]:
-    """Yield each UTC day's name and rows, in order."""
-    days = columns.observed_ms // DAY_MS
-    for day in np.unique(days):
-        yield day_name(int(day)), columns.take(days == day)
-
-
-def day_name(day: int) -> str:
-    """Write a day, counted from 1970-01-01, as 2026-11-22."""
-    return str(np.datetime64(day, "D"))
-
-
-def fsync_folder(folder: Path) -> None:
-    """Make renames in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _sized(file: LakeFile) -> DayFile:
+    return DayFile(path=file.path, readings=file.readings, sealed_ms=file.sealed_ms)

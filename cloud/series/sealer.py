@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from cloud.core.columns import concatenate
 from cloud.ports import ColdStore, Sealing, SeriesName
-from cloud.series import hot
+from cloud.series import hot, latest
 from cloud.state import schema
 from cloud.state.database import Database
 from contract.clock import Clock
@@ -70,12 +70,14 @@ class Sealer:
             if hot.sealed_upto(connection) >= sealing.first_block:
                 raise StorageError("another sealer was quicker; one at a time")
             written.commit(connection)
+            now_ms = self._clock.now_ms()
+            latest.snapshot(connection, sealing.columns, sealing.last_block, now_ms)
             connection.execute(
                 schema.seals.insert().values(
                     first_block=sealing.first_block,
                     last_block=sealing.last_block,
                     readings=len(sealing.columns),
-                    sealed_ms=self._clock.now_ms(),
+                    sealed_ms=now_ms,
                 )
             )
         self.forget()

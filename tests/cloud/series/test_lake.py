@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -9,78 +8,19 @@ import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
 
-from cloud.core.columns import Columns
 from cloud.ports import Count
 from cloud.series import hot
 from cloud.series.lake import LakeStore
-from cloud.series.lake_files import LakeFiles
-from cloud.series.sealer import Sealer
 from cloud.state import schema
-from cloud.state.database import Database
-from cloud.state.upsert import upsert
 from contract.clock import ManualClock
 from contract.errors import StorageError
 from contract.quality import Quality
-from tests.suites.series_store import GAS, LAEQ, OK, T0_MS, WIND, SeriesStoreSuite, columns_of
-
-MEASUREMENTS = {LAEQ: "noise_laeq", WIND: "wind_direction", GAS: "gas_pressure.inlet"}
-
-
-@dataclass
-class LakeBench:
-    database: Database
-    store: LakeStore
-    files: LakeFiles
-    sealer: Sealer
-    folder: Path
-
-    def commit(self, columns: Columns) -> None:
-        with self.database.write() as connection:
-            block = hot.append(connection, columns, T0_MS)
-            upsert(
-                connection,
-                schema.engine_snapshot,
-                {"id": 1, "block": block, "rules": "", "data": b""},
-            )
-
-    def seal(self) -> None:
-        self.sealer.seal()
-
-
-@pytest.fixture
-def bench(database: Database, tmp_path: Path) -> LakeBench:
-    with database.write() as connection:
-        connection.execute(
-            schema.devices.insert().values(
-                id="d",
-                gateway="g",
-                kind="",
-                profile="",
-                name="",
-                asset="",
-                owner="",
-                address="",
-                tags={},
-                first_seen_ms=0,
-            )
-        )
-        for number, measurement in MEASUREMENTS.items():
-            connection.execute(
-                schema.series.insert().values(id=number, device="d", measurement=measurement)
-            )
-    folder = tmp_path / "lake"
-    store = LakeStore(database, folder, ManualClock(T0_MS + 3_600_000))
-    clock = ManualClock(T0_MS)
-    files = LakeFiles(database, folder, clock)
-    return LakeBench(database, store, files, Sealer(database, files, clock), folder)
+from tests.cloud.series.kit import LakeBench, rows
+from tests.suites.series_store import GAS, LAEQ, OK, T0_MS, SeriesStoreSuite, columns_of
 
 
 class TestLake(SeriesStoreSuite):
     """The suite, on the lake."""
-
-
-def rows(count: int, start: int = 0) -> Columns:
-    return columns_of([(GAS, start + n, n / 10, OK) for n in range(count)])
 
 
 def test_files_are_open_to_any_reader(bench: LakeBench, tmp_path: Path) -> None:

@@ -5,30 +5,39 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.metadata import version
 
 from contract.clock import Clock, SystemClock
+from contract.commands import read_key
 from contract.errors import ConfigError
 from contract.messages import Birth
+from contract.readings import Reading
 from edge import lock
 from edge.aggregating import Aggregating
 from edge.buffer import Buffer, OpenStore
+from edge.carry_out import CarryOut
 from edge.changes import Changes
+from edge.commands import Commands
 from edge.config import EdgeConfig
 from edge.core.change import Vitals
 from edge.core.heard import Heard
 from edge.core.schedule import Backoff
+from edge.diagnosis import diagnosis, vitals_of
 from edge.drivers.bus import Surroundings
 from edge.drivers.dial_in_port import DialInPorts
 from edge.health import Health
+from edge.log_tail import LogTail
 from edge.metrics import served
+from edge.order_book import OrderBook
 from edge.parts import parts_of, source_name
 from edge.pipeline import Pipeline
-from edge.ports import Held, Source
+from edge.ports import Held, NotAllowed, Source, Written
 from edge.quarantine import Quarantine
+from edge.replies import Replies
 from edge.sources import GOODBYE_S, Sources
+from edge.staged import drop_leftover
 from edge.store import open_store
 from edge.systemd import Notifier
 from edge.uplink import NAME as UPLINK
@@ -38,13 +47,14 @@ log = logging.getLogger(__name__)
 
 DRAIN_S = 3.0
 DAY_MS = 86_400_000
+BUILT_MS = 1_767_225_600_000  # 2026: a clock that is before this has never been set
 
 
 class Agent:
     """One edge agent. _config: what it runs now; _parts: of each source that is open, likewise."""
 
     def __init__(self, config: EdgeConfig, clock: Clock) -> None:
-        self._config, self._clock = config, clock
+        self._config, self._clock, self._file = config, clock, config.path
         self.health = Health(clock)
         self._expect(config)
         self._manager = Notifier()
@@ -72,8 +82,10 @@ class Agent:
         self._parts: dict[str, object] = {}
         self._opened = dict[str, Source]()
         self._open_missing(config)
-        self._uplink = self._new_uplink(config)
         self._changes = Changes(config, apply=self._apply, vitals=self._vitals, health=self.health)
+        self.log_tail, self._replies = LogTail(), Replies()
+        self._commands = self._new_commands(config)
+        self._uplink = self._new_uplink(config)
 
     @property
     def connected(self) -> bool:
@@ -101,7 +113,10 @@ class Agent:
                 writing = tasks.create_task(self.buffer.run(), name="buffer")
                 self._sending = tasks.create_task(self._uplink.run(), name="uplink")
                 computing = tasks.create_task(self._aggregating.run(), name="aggregates")
-                changing = tasks.create_task(self._changes.run(), name="changes")
+                changing = [
+                    tasks.create_task(self._changes.run(), name="changes"),
+                    tasks.create_task(self._commands.run(), name="orders"),
+                ]
                 watching = tasks.create_task(
                     self._manager.watch(self.buffer.alive), name="watchdog"
                 )
@@ -111,7 +126,7 @@ class Agent:
                     await stop.wait()
                     log.info("stopping")
                     self._manager.tell("STOPPING=1")
-                    await _cancel(changing)
+                    await _cancel(*changing)
                     await self._sources.stop()
                     self.buffer.stop()
                     await writing
@@ -119,8 +134,8 @@ class Agent:
                     await self._drain(drain_s)
                 finally:  # also when one of them has failed: the others must end, too
                     watching.cancel()
-                    computing.cancel()
-                    changing.cancel()
+                    for task in (computing, *changing):
+                        task.cancel()
                     self.buffer.stop()
                     await self._stop_uplink()
         finally:
@@ -145,6 +160,7 @@ class Agent:
         finally:
             self._start_opened()
         running, self._config = self._config, wanted
+        self._commands.key = _key(wanted)
         if wanted.buffer != running.buffer:
             await self.buffer.reopen(
                 _open_store(wanted), commit_every_s=wanted.buffer.commit_every_s
@@ -201,6 +217,27 @@ class Agent:
             buffer=self.buffer,
             clock=self._clock,
             health=self.health,
+            on_order=self._commands.take,
+            replies=self._replies,
+        )
+
+    def _new_commands(self, config: EdgeConfig) -> Commands:
+        carry_out = CarryOut(
+            file=config.path,
+            on_demand=NobodyToAsk(),
+            buffer=self.buffer,
+            changes=self._changes,
+            resend=lambda numbers: self._uplink.send_again(numbers),
+            diagnosis=self._diagnosis,
+        )
+        return Commands(
+            config.gateway,
+            _key(config),
+            book=OrderBook(config.buffer.path, self._clock),
+            clock=self._clock,
+            sure=self._clock_sure,
+            do=carry_out.do,
+            answer=self._replies.put,
         )
 
     async def _stop_uplink(self) -> None:
@@ -210,15 +247,16 @@ class Agent:
         self.health.clear_problem(UPLINK)
 
     def _vitals(self) -> Vitals:
-        devices = self.health.devices.items()
-        return Vitals(
-            connected=self._uplink.connected,
-            answering=frozenset(
-                name for name, d in devices if d.answered_ms is not None and not d.problem
-            ),
-            failing={name: d.problem for name, d in devices if d.problem},
-            troubles=dict(self.health.problems),
+        return vitals_of(self.health, connected=self._uplink.connected)
+
+    def _diagnosis(self, log_lines: int) -> dict[str, object]:
+        lines = self.log_tail.last(log_lines)
+        return diagnosis(
+            self._config, self._file, self.health, self.buffer.held, lines, self._clock
         )
+
+    def _clock_sure(self) -> bool:
+        return self._clock.now_ms() >= BUILT_MS
 
     async def _drain(self, drain_s: float) -> None:
         """Give the cloud a moment to acknowledge what is left; the rest stays on disk."""
@@ -245,16 +283,22 @@ async def run(
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+        drop_leftover(config.path)
         agent = Agent(config, SystemClock())
         loop.add_signal_handler(signal.SIGHUP, agent.look_at_file)
         agent.health.log_lines_left_out = left_out
-        with served(config.metrics, agent.health, agent.held):
+        with agent.log_tail.listening(), served(config.metrics, agent.health, agent.held):
             await agent.run(stop, drain_s)
 
 
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.wait([task], timeout=GOODBYE_S)
+async def _cancel(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks, timeout=GOODBYE_S)
+
+
+def _key(config: EdgeConfig) -> bytes | None:
+    return None if config.commands.key_file is None else read_key(config.commands.key_file)
 
 
 def _open_store(config: EdgeConfig) -> OpenStore:
@@ -274,3 +318,17 @@ def _birth(config: EdgeConfig, clock: Clock) -> Birth:
         born_ms=clock.now_ms(),
         devices=tuple(device.birth for device in config.devices),
     )
+
+
+class NobodyToAsk:
+    """An OnDemand without devices."""
+
+    async def read(
+        self, device: str, measurements: Sequence[str] | None = None
+    ) -> Sequence[Reading]:
+        """Refuse."""
+        raise NotAllowed(f"{device} cannot be asked out of turn, {measurements}")
+
+    async def write(self, device: str, point: str, value: float | str) -> Written:
+        """Refuse."""
+        raise NotAllowed(f"{device} cannot be asked out of turn, {point} {value}")

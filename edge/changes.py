@@ -51,14 +51,10 @@ class Changes:
     ) -> None:
         self.running = config
         self._apply, self._vitals, self._health = apply, vitals, health
-        self._watched = WatchedFile(config.path)
+        self._file = config.path
+        self._watched = WatchedFile(self._file)
         self._look_now = asyncio.Event()
         self._turn = asyncio.Lock()
-
-    @property
-    def busy(self) -> bool:
-        """Whether a change has yet to prove itself."""
-        return self._turn.locked()
 
     def look(self) -> None:
         """Read the file again now, and its profiles, whether it looks changed or not."""
@@ -75,7 +71,7 @@ class Changes:
             self._look_now.clear()
             changed = every_s > 0 and self._watched.changed()
             if asked or changed:
-                self._tell(await self.take(self.running.path), asked=asked)
+                self._tell(await self.take(self._file), asked=asked)
 
     async def take(self, path: Path, keep: Callable[[], None] | None = None) -> Outcome:
         """Run a configuration for its settling time, and then for good or no more.

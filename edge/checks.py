@@ -9,6 +9,7 @@ from typing import TypeAlias, TypeVar
 
 from pydantic import ValidationError
 
+from contract.commands import read_key
 from contract.errors import ConfigError, ProfileError
 from contract.secret_files import read_secret
 from contract.strict_yaml import Document, Where, suggest
@@ -18,7 +19,7 @@ from edge.core.plan import utilisation
 from edge.devices import Device, build_device
 from edge.drivers import DRIVERS
 from edge.drivers.bus import Bus
-from edge.options import BufferOptions, DeviceOptions, Endpoint, Section, TlsFiles
+from edge.options import BufferOptions, CommandOptions, DeviceOptions, Endpoint, Section, TlsFiles
 from edge.tls import tls_context
 
 S = TypeVar("S", bound=Section)
@@ -77,6 +78,7 @@ class Checker:
         """Check everything; return what a sound file comes to."""
         self._check_endpoint(("broker",), self._read(self._data.get("broker"), Endpoint))
         self._check_buffer()
+        self._check_commands()
         records = tuple(self._devices())
         buses = self._settled(self._buses(), records)
         members: dict[str, list[Device]] = {bus.id: [] for bus in buses.values()}
@@ -242,6 +244,11 @@ class Checker:
             self._attempt(where, lambda: tls_context(files))
         elif files.ca_file or files.cert_file or files.key_file:
             self._report((*where, "tls"), "false, but there are certificates; say tls: true")
+
+    def _check_commands(self) -> None:
+        options = self._read(self._data.get("commands", {}), CommandOptions)
+        if options is not None and (key := resolved(options, self._base).key_file) is not None:
+            self._attempt(("commands", "key_file"), lambda: read_key(key))
 
     def _check_buffer(self) -> None:
         options = self._read(self._data.get("buffer", {}), BufferOptions)

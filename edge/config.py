@@ -26,6 +26,7 @@ from edge.options import (
     AggregateOptions,
     BufferOptions,
     ChangeOptions,
+    CommandOptions,
     DeviceOptions,
     Endpoint,
     Id,
@@ -53,6 +54,7 @@ class EdgeFile(Section):
     log: LogOptions = LogOptions()
     metrics: MetricsOptions | None = None
     changes: ChangeOptions = ChangeOptions()
+    commands: CommandOptions = CommandOptions()
     profiles: Path | None = None
     aggregates: AggregateOptions | None = None
     buses: tuple[AnyBus, ...] = ()
@@ -76,6 +78,7 @@ class EdgeConfig:
     log: LogOptions
     metrics: MetricsOptions | None
     changes: ChangeOptions
+    commands: CommandOptions
     buses: tuple[BusPlan, ...]
     aggregates: AggregateOptions | None = None
     warnings: tuple[str, ...] = ()
@@ -120,6 +123,7 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> EdgeConfig:
         log=resolved(file.log, base),
         metrics=file.metrics,
         changes=file.changes,
+        commands=resolved(file.commands, base),
         buses=plans,
         warnings=tuple(checker.warnings),
     )

@@ -118,6 +118,12 @@ class AggregateOptions(Section):
     least_percent: Annotated[float, Field(ge=0, le=100)] = 75.0
 
 
+class CommandOptions(Section):
+    """Who may command this gateway: whoever has the key in this file. Nobody, without one."""
+
+    key_file: Path | None = None
+
+
 class PlaceOptions(Section):
     """Where a device stands: WGS 84 degrees, and words for people."""
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 
 from contract.clock import Clock
 from contract.errors import StorageError
+from contract.intervals import IntervalSet
 from contract.messages import Ack
 from edge.buffer import Buffer
 from edge.core.window import Window
@@ -67,6 +68,12 @@ class Outbox:
         self._backlog = deque(batch for batch in self._backlog if not ack.covers(batch.seq))
         self._changed.set()
         self._acked.set()
+
+    def send_again(self, numbers: IntervalSet) -> None:
+        """Send these again, if they are held, without waiting for their time."""
+        self._window.take_out(frozenset(n for a, b in numbers for n in range(a, b + 1)))
+        self._behind = True
+        self._changed.set()
 
     async def next(self) -> Stored:
         """Wait for the next batch to be published; it counts as sent."""

@@ -15,7 +15,7 @@ from edge.devices import Device
 LIVE = frozenset(
     (
         *("path", "version", "warnings", "broker", "uplink", "buffer", "polling", "buses"),
-        *("changes", "aggregates"),
+        *("changes", "aggregates", "commands"),
     )
 )
 

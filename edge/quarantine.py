@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from base64 import b64encode
 from pathlib import Path
 
 from contract.clock import Clock, iso_utc
+from edge.bounded_file import append_line
 from edge.health import Health
 from edge.ports import Message
 
@@ -54,9 +54,5 @@ class Quarantine:
                 "payload_base64": b64encode(message.payload[:MAX_SAMPLE_BYTES]).decode(),
             }
         )
-        if self._path.exists() and self._path.stat().st_size + len(line) > MAX_FILE_BYTES:
-            self._path.replace(self._path.with_name(f"{self._path.name}.1"))
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
-            file.flush()
-            os.fsync(file.fileno())  # its sender is told that it may forget it
+        # On the disk: its sender is told that it may forget it.
+        append_line(self._path, line, MAX_FILE_BYTES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 
 import aiomqtt
@@ -15,7 +15,7 @@ from contract.errors import ConfigError, DecodeError, Disconnected
 from contract.intervals import IntervalSet
 from contract.messages import Ack, Birth, State, decode, encode
 from contract.topics import gateway_topic
-from edge.broker import connect
+from edge.broker import connect, is_refusal
 from edge.buffer import Buffer
 from edge.cancelling import check_cancelled
 from edge.core.schedule import Backoff
@@ -23,11 +23,11 @@ from edge.health import Health
 from edge.options import Endpoint, UplinkOptions
 from edge.outbox import Outbox
 from edge.ports import Stored
+from edge.replies import Replies
 
 log = logging.getLogger(__name__)
 
 NAME = "uplink"
-REFUSED = 128  # MQTT 3.1.1 §3.9.3: SUBACK return code for failure
 PIPELINE = 16  # publishes whose PUBACK is awaited at once
 
 
@@ -47,9 +47,12 @@ class Uplink:
         buffer: Buffer,
         clock: Clock,
         health: Health,
+        on_order: Callable[[bytes], None] | None = None,
+        replies: Replies | None = None,
     ) -> None:
         self._broker, self._options = broker, options
         self._birth, self._gateway = birth, birth.gateway
+        self._on_order, self._replies = on_order or _ignore, replies or Replies()
         self._buffer, self._clock, self._health = buffer, clock, health
         self._outbox = Outbox(buffer, options, clock)
         self._backoff = Backoff(first_s=options.reconnect_first_s, most_s=options.reconnect_most_s)
@@ -81,6 +84,10 @@ class Uplink:
         self._birth = birth
         self._reborn.set()
 
+    def send_again(self, numbers: IntervalSet) -> None:
+        """Send batches again, if they are held."""
+        self._outbox.send_again(numbers)
+
     def stop(self) -> None:
         """Say goodbye and end run()."""
         self._stop.set()
@@ -94,8 +101,10 @@ class Uplink:
         return connect(self._broker, self._gateway, clean=True, will=will)
 
     async def _session(self, client: aiomqtt.Client) -> None:
-        granted = await client.subscribe(self._topic("ack"), qos=1)
-        if granted[0] == REFUSED:
+        granted = await client.subscribe([(self._topic("ack"), 1), (self._topic("cmd"), 1)])
+        if is_refusal(granted[1]):
+            log.warning("the broker refuses a subscription to %s: no orders", self._topic("cmd"))
+        if is_refusal(granted[0]):
             raise Disconnected(f"the broker refuses a subscription to {self._topic('ack')}")
         await self._publish_birth(client)
         self._outbox.restart()
@@ -107,6 +116,7 @@ class Uplink:
                 tasks.create_task(self._publish(client), name="batches")
                 tasks.create_task(self._report(client), name="state")
                 tasks.create_task(self._introduce(client), name="birth")
+                tasks.create_task(self._reply(client), name="replies")
                 tasks.create_task(self._say_goodbye(client), name="goodbye")
                 await self._listen(client)
         except* (aiomqtt.MqttError, _Stopped) as group:
@@ -116,6 +126,9 @@ class Uplink:
 
     async def _listen(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:
+            if message.topic.value == self._topic("cmd"):
+                self._on_order(bytes(message.payload))
+                continue
             try:
                 self._acknowledge(decode(message.payload, Ack))
             except (DecodeError, ValueError) as error:
@@ -149,6 +162,13 @@ class Uplink:
             check_cancelled()
             await client.publish(self._topic("state"), self._state(online=True), qos=1, retain=True)
             await asyncio.sleep(self._options.state_every_s)
+
+    async def _reply(self, client: aiomqtt.Client) -> None:
+        while True:
+            check_cancelled()
+            payload = await self._replies.first()
+            await client.publish(self._topic("cmd-reply"), payload, qos=1)
+            self._replies.sent(payload)
 
     async def _publish_birth(self, client: aiomqtt.Client) -> None:
         self._reborn.clear()
@@ -207,6 +227,10 @@ class Uplink:
                 await self._stop.wait()
         except TimeoutError:
             return
+
+
+def _ignore(_: bytes) -> None:
+    """Nobody takes orders here."""
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:

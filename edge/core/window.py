@@ -7,7 +7,7 @@ full of repetitions. Times are monotonic seconds given by the caller.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 MOST_S = 60.0
 
@@ -47,6 +47,11 @@ class Window:
         if done:
             self._patience_s = self._resend_after_s
         return len(done)
+
+    def take_out(self, numbers: Container[int]) -> None:
+        """Take batches out so that they are sent again, whatever was heard of them."""
+        for seq in [seq for seq in self._sent_s if seq in numbers]:
+            del self._sent_s[seq]
 
     def expire(self, now_s: float) -> int:
         """Take out what has waited too long, to be sent again; return how many those were."""

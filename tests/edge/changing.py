@@ -39,11 +39,12 @@ class Street:
         self.buses = {name: f"{{port: {name}}}" for name in ("a", "b")}
         self.devices = {"noise-a": "a", "noise-b": "b"}
         self.silent: set[bytes] = set()  # unit ids
+        self.tail = ""  # more of the file
 
     def _answer(self, request: bytes, right: bytes) -> Reply:
         return [] if request[6:7] in self.silent else [(0.0, right)]
 
-    def text(self, *more: str) -> str:
+    def text(self) -> str:
         """Return the file as it stands."""
         buses = "".join(
             f"  - {{id: {bus}, driver: modbus_tcp, host: 127.0.0.1, port: {self.peers[bus].port},"
@@ -56,7 +57,7 @@ class Street:
             for name, bus in self.devices.items()
         )
         head = HEAD.format(**self.head)
-        return f"{head}buses:\n{buses}devices:\n{devices}{''.join(more)}"
+        return f"{head}buses:\n{buses}devices:\n{devices}{self.tail}"
 
     def write(self, text: str | None = None) -> None:
         """Put the file in place as editors do: a new one, renamed."""

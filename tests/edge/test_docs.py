@@ -11,6 +11,7 @@ from edge.config import EdgeFile
 from edge.options import (
     BufferOptions,
     ChangeOptions,
+    CommandOptions,
     DeviceOptions,
     Endpoint,
     PlaceOptions,
@@ -28,6 +29,7 @@ SECTIONS: list[type[Section]] = [
     UplinkOptions,
     PollingOptions,
     ChangeOptions,
+    CommandOptions,
     DeviceOptions,
     PlaceOptions,
 ]

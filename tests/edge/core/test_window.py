@@ -83,3 +83,11 @@ def test_the_window_never_holds_what_was_acknowledged_since_it_was_sent(
             model &= window.numbers()
         assert window.numbers() == model
         assert len(window) <= 8
+
+
+def test_what_is_taken_out_is_not_in_flight_any_more() -> None:
+    window = Window(10, 5.0)
+    for seq in range(1, 6):
+        window.sent(seq, 0.0)
+    window.take_out({2, 4, 9})
+    assert window.numbers() == {1, 3, 5}

@@ -16,6 +16,7 @@ from cloud import app as build
 from cloud.config import load
 from cloud.core.model import Role
 from cloud.figures import Figures, figures
+from cloud.series import cli as series
 from cloud.state import ledger, registry
 from cloud.state.database import two_processes_may_write
 from cloud.state.migrate import require_current
@@ -26,6 +27,7 @@ from contract.secret_files import read_secret
 app = typer.Typer(no_args_is_help=True, help="Run intake and web, add accounts, count readings.")
 user = typer.Typer(no_args_is_help=True, help="Accounts of the API and the console.")
 app.add_typer(user, name="user")
+app.add_typer(series.app, name="series")
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The cloud's YAML file.")]
 PasswordFile = Annotated[Path, typer.Option(help="A file of mode 0600 that holds the password.")]

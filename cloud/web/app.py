@@ -11,7 +11,17 @@ from fastapi.routing import APIRoute
 from starlette.staticfiles import StaticFiles
 
 from cloud.web import health, metrics, problems, signin
-from cloud.web.api import alerts, cases, devices, gateways, quarantine, series, session, stream
+from cloud.web.api import (
+    alerts,
+    cases,
+    devices,
+    export,
+    gateways,
+    quarantine,
+    series,
+    session,
+    stream,
+)
 from cloud.web.live import Live
 from cloud.web.logins import Logins
 from cloud.web.middleware import Door
@@ -24,6 +34,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     session.router,
     devices.router,
     series.router,
+    export.router,
     alerts.router,
     cases.router,
     gateways.router,
@@ -83,6 +94,7 @@ def create_api(services: Services) -> FastAPI:
         generate_unique_id_function=_operation,
     )
     api.state.streams = stream.Streams(token_hex(4), services.settings.max_streams)
+    api.state.exports = export.Exports()
     for router in ROUTERS:
         api.include_router(router)
     return api

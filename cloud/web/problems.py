@@ -36,6 +36,7 @@ TYPES: dict[str, tuple[int, str]] = {
     "storage": (503, "The data cannot be read or written right now"),
     "too-large": (413, "The body is too large"),
     "too-many-attempts": (429, "Too many attempts to sign in"),
+    "too-many-exports": (503, "Too many exports are running"),
     "too-many-streams": (503, "Too many streams are open"),
 }
 

@@ -1,10 +1,18 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import httpx
 import pytest
+from fastapi import FastAPI
 
+from cloud.core.columns import Columns
+from cloud.web.api.export import AT_ONCE, Exports
+from cloud.web.problems import Problem
 from cloud.web.queries.series import gaps
+from cloud.web.services import Services
 from contract.clock import iso_utc
+from contract.errors import StorageError
 from contract.quality import Quality
 from contract.readings import Reading
 from tests.cloud.web.conftest import NOW_MS
@@ -141,3 +149,59 @@ def test_gaps(
 ) -> None:
     found = gaps(at_ms, step_ms, 0, 120_000, period_s)
     assert [(each.from_ms, each.to_ms) for each in found] == expected
+
+
+EXPORT = "/api/v1/export"
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "arrow"])
+async def test_an_export_is_a_file(guest: httpx.AsyncClient, form: str) -> None:
+    answer = await guest.get(EXPORT, params={"device": "noise-01", "format": form})
+    assert answer.status_code == 200
+    assert answer.headers["content-disposition"] == (
+        f'attachment; filename="noise-01_20260920T1413Z_20260921T1413Z.{form}"'
+    )
+    assert len(answer.content) > 10_000
+    if form == "csv":
+        lines = answer.text.splitlines()
+        assert lines[0] == '"device","measurement","unit","observed_at","value","quality"'
+        assert len(lines) == 3 * 1_440 + 1
+
+
+@pytest.mark.parametrize(
+    ("params", "status", "words"),
+    [
+        ({"device": "x"}, 404, "device 'x'"),
+        ({"format": "xlsx"}, 422, "csv"),
+        ({"from": iso_utc(NOW_MS), "to": iso_utc(NOW_MS - 1)}, 400, "must lie before"),
+    ],
+)
+async def test_an_export_that_cannot_be(
+    guest: httpx.AsyncClient, params: dict[str, str], status: int, words: str
+) -> None:
+    answer = await guest.get(EXPORT, params=params)
+    assert (answer.status_code, words in answer.json()["detail"]) == (status, True)
+
+
+async def test_exports_leave_room_for_others(app: FastAPI, guest: httpx.AsyncClient) -> None:
+    exports = Exports()
+    for _ in range(AT_ONCE):
+        exports.begin()
+    with pytest.raises(Problem, match="are running"):
+        exports.begin()
+    exports.end()
+    exports.begin()
+    for _ in range(AT_ONCE + 2):  # each gives its place back
+        assert (await guest.get(EXPORT, params={"device": "gas-01"})).status_code == 200
+        assert (await guest.get(EXPORT, params={"device": "x"})).status_code == 404
+
+
+async def test_an_export_that_fails_at_once_is_a_problem(
+    guest: httpx.AsyncClient, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> Iterator[Columns]:
+        raise StorageError("no disk")
+
+    monkeypatch.setattr(services.series_store, "read", broken)
+    answer = await guest.get(EXPORT)
+    assert (answer.status_code, answer.json()["type"].split(":")[-1]) == (503, "storage")

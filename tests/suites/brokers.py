@@ -56,6 +56,7 @@ def mosquitto(folder: Path, port: int) -> list[str]:
     config.write_text(
         f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
         f"persistence_location {folder}/\nautosave_interval 1\nuser root\n"
+        "max_queued_messages 0\n"  # else what waits beyond 1,000 is dropped
     )
     return [program, "-c", str(config)]
 

@@ -165,6 +165,20 @@ class Line(Protocol):
         ...
 
 
+class Askable(Protocol):
+    """A bus whose devices can be asked out of turn, while it runs."""
+
+    async def ask_now(self, device: str, requests: Sequence[Request]) -> tuple[bytes, ...]:
+        """Make requests of one device, ahead of all polls: after the exchange that is under way.
+
+        Nothing else is said on the line between them.
+
+        Returns: the data of each answer.
+        Raises:  Refused, Timeout, Disconnected, Disturbed; what follows is not asked then.
+        """
+        ...
+
+
 class NotAllowed(RejectedError):
     """What was asked for is not on the profile's list, or not within its limits; nothing was sent.
 

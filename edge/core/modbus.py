@@ -13,9 +13,9 @@ from enum import Enum
 from contract.errors import TransportError
 
 READ_COILS, READ_DISCRETE, READ_HOLDING, READ_INPUT = 1, 2, 3, 4
-WRITE_COIL, WRITE_REGISTER, WRITE_REGISTERS = 5, 6, 16
+WRITE_COIL, WRITE_REGISTER, WRITE_COILS, WRITE_REGISTERS = 5, 6, 15, 16
 BITS = (READ_COILS, READ_DISCRETE)
-WRITES = (WRITE_COIL, WRITE_REGISTER, WRITE_REGISTERS)
+WRITES = (WRITE_COIL, WRITE_REGISTER, WRITE_COILS, WRITE_REGISTERS)
 MAX_COUNT = {
     READ_COILS: 2000,
     READ_DISCRETE: 2000,
@@ -23,7 +23,8 @@ MAX_COUNT = {
     READ_INPUT: 125,
     WRITE_COIL: 1,
     WRITE_REGISTER: 1,
-    WRITE_REGISTERS: 1,
+    WRITE_COILS: 1968,
+    WRITE_REGISTERS: 123,
 }
 
 EXCEPTIONS = {
@@ -37,6 +38,7 @@ EXCEPTIONS = {
     10: "gateway path unavailable",
     11: "gateway target did not answer",
 }
+SILENCES = (10, 11)  # a gateway says that the device said nothing
 
 MBAP_SIZE = 6  # up to the unit id
 CRC_SIZE = 2
@@ -59,6 +61,11 @@ class Refused(TransportError):
         super().__init__(f"exception {code} ({EXCEPTIONS.get(code, 'unknown')})")
         self.code = code
 
+    @property
+    def for_silence(self) -> bool:
+        """Whether a gateway answered in the place of a device that did not."""
+        return self.code in SILENCES
+
 
 class Disturbed(TransportError):
     """What came is not the answer to what was asked; the line cannot be trusted until reopened."""
@@ -69,7 +76,8 @@ class Request:
     """One request to one device.
 
     function: 1..4 read `count` bits or registers from `address` (zero-based) on;
-              5, 6 and 16 write `value` to one coil or register.
+              5 and 6 write `value` to one coil or register;
+              15 and 16 write `data` to `count` of them, as on the wire; or `value` to one register.
     head:     how the only right answer begins: unit id, function, and a read's byte count or a
               write's echo. size: bytes of that answer without framing, unit id included.
     """
@@ -79,6 +87,7 @@ class Request:
     address: int
     count: int = 1
     value: int | None = None
+    data: bytes = b""
     head: bytes = field(init=False)
     size: int = field(init=False)
 
@@ -88,12 +97,21 @@ class Request:
             raise ValueError(f"function {self.function} cannot take {self.count} at once")
         if not 0 <= self.address <= 0x10000 - self.count:
             raise ValueError(f"addresses {self.address} and {self.count} on do not exist")
-        if (self.value is None) == (self.function in WRITES):
-            raise ValueError(f"function {self.function} with value {self.value}")
+        if not self._writes_what_it_must():
+            what = f"value {self.value} and {len(self.data)} bytes of data"
+            raise ValueError(f"function {self.function} for {self.count} with {what}")
         start = bytes([self.unit_id, self.function])
         head = start + (self.pdu[1:5] if self.function in WRITES else bytes([self.data_size]))
         object.__setattr__(self, "head", head)
         object.__setattr__(self, "size", len(head) + self.data_size)
+
+    def _writes_what_it_must(self) -> bool:
+        if self.function not in (WRITE_COILS, WRITE_REGISTERS):
+            return (self.value is not None) == (self.function in WRITES) and not self.data
+        if self.value is not None:
+            return self.function == WRITE_REGISTERS and self.count == 1 and not self.data
+        bits = self.function == WRITE_COILS
+        return len(self.data) == ((self.count + 7) // 8 if bits else 2 * self.count)
 
     @property
     def data_size(self) -> int:
@@ -105,8 +123,10 @@ class Request:
     @property
     def pdu(self) -> bytes:
         """The request without framing and unit id."""
-        if self.function == WRITE_REGISTERS:
-            return struct.pack(">BHHBH", self.function, self.address, 1, 2, self.value)
+        if self.function in (WRITE_COILS, WRITE_REGISTERS):
+            data = self.data if self.value is None else self.value.to_bytes(2, "big")
+            head = struct.pack(">BHHB", self.function, self.address, self.count, len(data))
+            return head + data
         second = self.count if self.value is None else self.value
         return struct.pack(">BHH", self.function, self.address, second)
 

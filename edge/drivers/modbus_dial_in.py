@@ -99,20 +99,17 @@ class ModbusDialInBus(SerialSideBus):
             still_s=STILL_S,
             packets=wire.packets,
         )
-        return PolledBus(
-            f"bus {self.id}",
-            line,
-            kept_open(devices),
-            timeout_s=self.timeout_s,
-            around=around,
-            wake=wire.arrived,
+        source = PolledBus(
+            f"bus {self.id}", line, kept_open(devices), timeout_s=self.timeout_s, around=around
         )
+        wire.on_arrival = source.hurry
+        return source
 
 
 class DialInWire:
     """A Wire over whatever connection the DTU has made last.
 
-    arrived: set whenever it makes one. packets: what it sends of its own accord.
+    on_arrival: called whenever it makes one. packets: what it sends of its own accord.
     """
 
     def __init__(self, bus: ModbusDialInBus, port: DialInPort) -> None:
@@ -122,7 +119,8 @@ class DialInWire:
         self._lose: Callable[[str], None] | None = None
         heartbeats = (bus.heartbeat,) if bus.heartbeat else ()
         self.packets = (bus.registration, *heartbeats)
-        self.arrived = asyncio.Event()
+        self._arrived = asyncio.Event()
+        self.on_arrival: Callable[[], None] = _ignore
         self._guest = Guest(
             registration=bus.registration,
             heartbeats=heartbeats,
@@ -137,10 +135,10 @@ class DialInWire:
         except ConfigError as error:
             raise Disconnected(str(error)) from error
         if self._caller is None:
-            self.arrived.clear()
+            self._arrived.clear()
             try:
                 async with asyncio.timeout(self._bus.timeout_s):
-                    await self.arrived.wait()
+                    await self._arrived.wait()
             except TimeoutError:
                 raise Disconnected(self._say_absent()) from None
         self._receive, self._lose = receive, lost
@@ -167,7 +165,8 @@ class DialInWire:
             old.hang_up()
             self._tell_lost("the DTU has dialled in anew")
         caller.attach(self._hand_on, self._gone)
-        self.arrived.set()
+        self._arrived.set()
+        self.on_arrival()
         if rest:
             self._hand_on(rest)
 
@@ -187,3 +186,7 @@ class DialInWire:
 
     def _say_absent(self) -> str:
         return f"its DTU has not dialled in to port {self._port.port}"
+
+
+def _ignore() -> None:
+    """Nobody listens yet."""

@@ -8,85 +8,14 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
-from contract.errors import Disconnected, Timeout
+from contract.errors import Timeout
 from contract.quality import Quality
 from device_profiles.loader import load_profile
-from device_profiles.schema import Profile, Requests, Start
-from edge.core.modbus import Refused, Request
-from edge.devices import Device, build_device
-from edge.drivers.modbus_tcp import ModbusTcpBus
-from edge.options import DeviceOptions
-from edge.polling import PolledBus
-from edge.ports import Answers, Silence
-from tests.edge.kit import Bench, eventually
-
-BUS = ModbusTcpBus(id="bus-1", driver="modbus_tcp", host="127.0.0.1", port=1)
-
-
-class FakeLine:
-    """A Line whose devices do as the test says: unit id -> what is raised for its requests."""
-
-    def __init__(self) -> None:
-        self.failing: dict[int, Exception] = {}
-        self.down = False
-        self.asked: list[tuple[int, int, int]] = []  # unit, function, address
-        self.times_s: dict[int, list[float]] = {}
-        self.timeouts_s: set[float] = set()
-        self.opened = self.closed = 0
-        self._open = False
-
-    async def open(self) -> bool:
-        await asyncio.sleep(0)
-        if self.down:
-            raise Disconnected("no connection to 127.0.0.1:1")
-        fresh, self._open = not self._open, True
-        self.opened += fresh
-        return fresh
-
-    async def ask(self, request: Request, timeout_s: float) -> bytes:
-        assert self._open
-        self.asked.append((request.unit_id, request.function, request.address))
-        loop = asyncio.get_running_loop()
-        self.times_s.setdefault(request.unit_id, []).append(loop.time())
-        self.timeouts_s.add(timeout_s)
-        await asyncio.sleep(0.001)
-        error = self.failing.get(request.unit_id) or self.failing.get(1000 + request.address)
-        if error is not None:
-            if not isinstance(error, Refused):
-                self.close()
-            raise error
-        return bytes(range(request.data_size))
-
-    def close(self) -> None:
-        self.closed += self._open
-        self._open = False
-
-
-def device(unit_id: int, period_s: float = 0.02, profile: Profile | None = None) -> Device:
-    return build_device(
-        DeviceOptions(
-            id=f"d{unit_id}", profile="", bus="bus-1", unit_id=unit_id, period_s=period_s
-        ),
-        profile or load_profile("noise/rs485-sound"),
-        BUS.cost(),
-    )
-
-
-class PollBench(Bench):
-    """A bench over a fake line."""
-
-    def __init__(self, folder: Path, *devices: Device) -> None:
-        super().__init__(BUS, devices, folder)
-        self.line = FakeLine()
-        self.source = PolledBus("bus bus-1", self.line, devices, timeout_s=1.0, around=self.around)
-
-    def silences(self) -> list[str]:
-        return [frame.device for frame in self.frames if isinstance(frame, Silence)]
-
-    def polls(self, device: str) -> int:
-        return sum(isinstance(f, Answers) and f.device == device for f in self.frames)
+from device_profiles.schema import Start
+from edge.core.modbus import Refused
+from tests.edge.kit import eventually
+from tests.edge.poll_kit import PollBench, device, with_limits
 
 
 async def test_a_dead_device_is_told_once_with_every_measurement(
@@ -138,15 +67,6 @@ async def test_never_two_polls_of_one_device_at_once(tmp_path: Path) -> None:
     async with bench.running():
         await eventually(lambda: bench.polls("d1") > 50)
     assert all(b - a >= 0.001 for a, b in pairwise(bench.line.times_s[1]))
-
-
-def with_limits(name: str, **limits: object) -> Profile:
-    """Return a shipped profile of a device that can bear less."""
-    profile = load_profile(name)
-    assert profile.modbus is not None
-    requests = replace(profile.modbus.requests, **limits)
-    assert isinstance(requests, Requests)
-    return replace(profile, modbus=replace(profile.modbus, requests=requests))
 
 
 async def test_what_one_request_brings_is_kept_when_another_is_refused(
@@ -234,3 +154,46 @@ async def test_the_connection_is_closed_at_the_end(tmp_path: Path) -> None:
     async with bench.running():
         await eventually(lambda: bench.polls("d1") >= 1)
     assert bench.line.closed == bench.line.opened == 1
+
+
+async def test_a_rest_after_the_start_holds_nobody_up(tmp_path: Path) -> None:
+    slow = with_limits(
+        "noise/rs485-sound", start=(Start(function=6, address=1, value=1, wait_s=1),)
+    )
+    bench = PollBench(tmp_path, device(1, profile=slow), device(2))
+    async with bench.running():
+        await eventually(lambda: bench.polls("d2") >= 5)
+        assert bench.polls("d1") == 0
+        bench.line.close()  # what is resting has been started all the same
+        await eventually(lambda: bench.polls("d1") >= 1)
+    assert bench.line.asked.count((1, 6, 1)) == 1
+    assert bench.health.devices["d1"].failures == 0
+
+
+async def test_who_is_failing_is_asked_one_short_request(tmp_path: Path) -> None:
+    parts = with_limits("dust/cwt-uwd-sws", max_registers=8, max_hole=8)
+    bench = PollBench(tmp_path, device(1, profile=parts))
+    bench.line.failing[1] = Timeout("no answer")
+    plan = device(1, profile=parts).poll
+    assert plan is not None
+    shortest = min(plan.requests, key=lambda request: request.size)
+    assert shortest != plan.requests[0]
+    async with bench.running():
+        await eventually(lambda: bench.health.devices["d1"].failures >= 4)
+        asked = list(bench.line.asked)
+        del bench.line.failing[1]
+        await eventually(lambda: bench.polls("d1") >= 2)
+    assert asked[0] == (1, 3, plan.requests[0].address)
+    assert set(asked[1:]) == {(1, 3, shortest.address)}
+
+
+async def test_a_gateway_that_speaks_for_a_silent_device_is_not_asked_on(tmp_path: Path) -> None:
+    """Exception 11 comes after the gateway's own time-out: one for every request would add up."""
+    parts = with_limits("dust/cwt-uwd-sws", max_registers=8, max_hole=8)
+    bench = PollBench(tmp_path, device(1, profile=parts))
+    bench.line.failing[1] = Refused(11)
+    async with bench.running():
+        await eventually(lambda: bench.health.devices["d1"].failures >= 3)
+    assert bench.silences() == ["d1"]
+    assert len(bench.line.asked) <= bench.health.devices["d1"].failures + 1
+    assert "exception 11" in bench.health.told()[0]

@@ -44,12 +44,14 @@ def right_body(request: Request, data: bytes) -> bytes:
 def requests(draw: st.DrawFn) -> Request:
     function = draw(st.sampled_from(sorted(MAX_COUNT)))
     count = draw(st.integers(1, MAX_COUNT[function]))
+    size = {15: (count + 7) // 8, 16: 2 * count}.get(function, 0)
     return Request(
         unit_id=draw(st.integers(1, 247)),
         function=function,
         address=draw(st.integers(0, 0x10000 - count)),
         count=count,
-        value=draw(st.integers(0, 0xFFFF)) if function in WRITES else None,
+        value=draw(st.integers(0, 0xFFFF)) if function in WRITES and not size else None,
+        data=draw(st.binary(min_size=size, max_size=size)),
     )
 
 

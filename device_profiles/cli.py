@@ -13,7 +13,7 @@ import typer
 
 from contract.errors import ConfigError, ProfileError
 from contract.quantities import Kind
-from device_profiles.core.prove import prove
+from device_profiles.core.prove import prove, prove_write
 from device_profiles.editor_schema import SCHEMA_FILE
 from device_profiles.loader import catalog, load_profile, read_profile
 from device_profiles.reading.report import nearest
@@ -74,10 +74,10 @@ def check(files: list[Path]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What a vector came to. wrong: what differs; nothing if all is right."""
+    """What a vector came to. name: 1, 2, …, or a write's. wrong: what differs, if anything."""
 
     profile: Profile
-    number: int
+    name: str
     proves: bool
     wrong: tuple[str, ...]
 
@@ -89,7 +89,7 @@ def run_vectors(names: Names = None, own: Own = None, as_json: AsJson = False) -
     outcomes = [outcome for profile in profiles for outcome in _outcomes(profile)]
     for outcome in outcomes:
         for line in outcome.wrong:
-            typer.echo(f"{outcome.profile.path}: vector {outcome.number}: {line}")
+            typer.echo(f"{outcome.profile.path}: vector {outcome.name}: {line}")
     figures = _figures(outcomes)
     synthetic = len(profiles) - figures["proven"]
     typer.echo(
@@ -147,15 +147,27 @@ def _load_all(names: list[str], own: Path | None) -> list[Profile]:
 
 
 def _outcomes(profile: Profile) -> list[Outcome]:
-    return [
+    read = [
         Outcome(
             profile=profile,
-            number=number,
+            name=str(number),
             proves=vector.proves,
             wrong=tuple(prove(profile, vector)),
         )
         for number, vector in enumerate(profile.vectors, 1)
     ]
+    writes = profile.modbus.writes if profile.modbus else {}
+    written = [
+        Outcome(
+            profile=profile,
+            name=f"of write {name}",
+            proves=False,  # a profile is proven by what is read
+            wrong=tuple(prove_write(write, vector)),
+        )
+        for name, write in writes.items()
+        for vector in write.vectors
+    ]
+    return read + written
 
 
 def _figures(outcomes: list[Outcome]) -> dict[str, int]:

@@ -7,7 +7,7 @@ deliver frames; the pipeline makes readings of them; the buffer keeps them; the 
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
@@ -165,6 +165,7 @@ class Line(Protocol):
         ...
 
 
+@runtime_checkable
 class Askable(Protocol):
     """A bus whose devices can be asked out of turn, while it runs."""
 

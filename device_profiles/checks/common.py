@@ -13,6 +13,7 @@ from device_profiles.reading.settle import canonical_range
 from device_profiles.schema import RANGE_OF_THE_QUANTITY, Derived, Measurement
 
 INPUT_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+NOT_HEX = "not bytes in hex, two digits each"
 
 
 def quantity_at(path: str, name: str, report: Report) -> Quantity | None:
@@ -85,3 +86,8 @@ def check_refers(
 
 def _units(quantity: Quantity) -> str:
     return ", ".join(quantity.units)
+
+
+def is_hex(text: str) -> bool:
+    """Whether a text is bytes in hex, with blanks between them or not."""
+    return re.fullmatch(r"\s*([0-9A-Fa-f]{2}\s*)*", text) is not None

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from contract.quantities import QUANTITIES, split_measurement
 from device_profiles.checks.common import (
     INPUT_NAME,
+    NOT_HEX,
     check_measurement,
     check_refers,
     check_unit,
+    is_hex,
 )
 from device_profiles.checks.points import check_overlaps, check_point, in_holes, raw_bounds
 from device_profiles.core.following import inputs_of
@@ -155,6 +157,9 @@ def _check_write(path: str, name: str, write: Write, report: Report) -> None:
     if write.function == 6 and point.count != 1:
         report.add(f"{path}.function", "6 writes one register; use 16")
     _check_limits(path, point, write, report)
+    for index, vector in enumerate(write.vectors):
+        if not is_hex(vector.request):
+            report.add(f"{path}.vectors[{index}].request", NOT_HEX)
 
 
 def _check_limits(path: str, point: Point, write: Write, report: Report) -> None:

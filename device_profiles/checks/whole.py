@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from contract.aggregates import LEVEL, OF_LEVELS, is_aggregable
@@ -10,7 +9,7 @@ from contract.clock import parse_iso
 from contract.quality import from_letters
 from contract.quantities import QUANTITIES, split_measurement
 from contract.units import UNITS
-from device_profiles.checks.common import check_range, check_unit, quantity_at
+from device_profiles.checks.common import NOT_HEX, check_range, check_unit, is_hex, quantity_at
 from device_profiles.reading.report import Report, nearest
 from device_profiles.schema import Derived, Expected, Protocol, Vector
 
@@ -139,5 +138,5 @@ def _check_frames(path: str, vector: Vector, protocol: Protocol, report: Report)
         if not exchange.request:
             report.add(place, "key request is missing: the bytes that the frame answers, in hex")
         for key, text in (("request", exchange.request), ("frame", exchange.frame)):
-            if not re.fullmatch(r"\s*([0-9A-Fa-f]{2}\s*)*", text):
-                report.add(f"{place}.{key}", "not bytes in hex, two digits each")
+            if not is_hex(text):
+                report.add(f"{place}.{key}", NOT_HEX)

@@ -11,11 +11,12 @@ from contract.quality import Quality, from_letters, to_letters
 from contract.quantities import quantity_of
 from contract.units import convert
 from device_profiles.core.decode import compile_decoder
-from device_profiles.core.frames import exchange_of
+from device_profiles.core.encode import encode_write, written_pdu
+from device_profiles.core.frames import exchange_of, unwrap
 from device_profiles.core.hj212 import compile_factor_decoder, parse_frame
 from device_profiles.core.payload import compile_payload_decoder
 from device_profiles.core.values import Message, Value
-from device_profiles.schema import Expected, Profile, Vector
+from device_profiles.schema import Expected, Profile, Vector, Write, WriteVector
 
 # A float32 keeps seven digits; a source that rounds more says `within`.
 RELATIVE, ABSOLUTE = 2e-7, 1e-9
@@ -31,6 +32,19 @@ def prove(profile: Profile, vector: Vector) -> list[str]:
     except (DecodeError, ValueError) as error:
         return [f"does not decode: {error}"]
     return [*_compare_values(vector, message.values), *_compare_rest(vector, message)]
+
+
+def prove_write(write: Write, vector: WriteVector) -> list[str]:
+    """Encode a write's value, and say how it differs from the bytes that somebody published."""
+    try:
+        _, published = unwrap(bytes.fromhex(vector.request), vector.framing)
+        written = written_pdu(write, encode_write(write, vector.value))
+    except (DecodeError, ValueError) as error:
+        return [f"{vector.value!r}: {error}"]
+    if written == published:
+        return []
+    told = f"{vector.value!r} is written as {written.hex(' ').upper()}"
+    return [f"{told}; expected {published.hex(' ').upper()}"]
 
 
 def decode_vector(profile: Profile, vector: Vector) -> Message:

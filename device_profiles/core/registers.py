@@ -13,7 +13,7 @@ from device_profiles.schema import Point
 Raw = float | None
 
 # struct's letter for a type's bytes in ABCD order; what is not here is cut out of those that are.
-_FORMATS = {
+FORMATS = {
     "uint8_high": "B",
     "uint8_low": "B",
     "int8_high": "b",
@@ -130,7 +130,7 @@ def _gatherer(places: Sequence[int]) -> Callable[[bytes], bytes]:
 def _format(point: Point) -> str:
     if point.type.startswith("string"):
         return f"{point.length * (2 if point.type == 'string' else 1)}s"
-    return _FORMATS[point.type]
+    return FORMATS[point.type]
 
 
 def _fixes(point: Point) -> list[Callable[..., Raw]]:

@@ -66,6 +66,7 @@ from device_profiles.schema.modbus import (
     Start,
     StatusRule,
     Write,
+    WriteVector,
 )
 from device_profiles.schema.profile import SIGNALS, Derived, Measurement, Profile, ProfileFile
 from device_profiles.schema.vectors import Exchange, Expected, Vector
@@ -111,4 +112,5 @@ __all__ = [
     "Vector",
     "Write",
     "WriteFunctionCode",
+    "WriteVector",
 ]

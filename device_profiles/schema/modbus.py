@@ -10,6 +10,7 @@ from msgspec import Meta
 from device_profiles.schema.base import (
     REGISTERS,
     ByteOrder,
+    Framing,
     FunctionCode,
     OffsetField,
     OfMeasurements,
@@ -130,6 +131,21 @@ class StatusRule(Strict, frozen=True, kw_only=True):
     measurements: OfMeasurements = ()
 
 
+class WriteVector(Strict, frozen=True, kw_only=True):
+    """A value, and the bytes that write it: the proof of a write."""
+
+    value: Annotated[float | str, Meta(description="a number in `unit`, or a name of `values`")]
+    request: Annotated[
+        str, Meta(min_length=1, description="the bytes of the request that writes it, in hex")
+    ]
+    framing: Annotated[
+        Framing, Meta(description="rtu, with unit id and CRC; pdu; tcp, with the MBAP header")
+    ] = "rtu"
+    source: Annotated[
+        str, Meta(min_length=1, description="where it was published; `synthetic` if made up")
+    ]
+
+
 class Write(Strict, frozen=True, kw_only=True):
     """One register that may be written, by name and within limits. Nothing else may."""
 
@@ -149,6 +165,16 @@ class Write(Strict, frozen=True, kw_only=True):
         Meta(description="name -> raw number; only these may be written, instead of low and high"),
     ] = None
     about: Annotated[str, Meta(description="what it does, for people")] = ""
+    reads_back: Annotated[
+        bool,
+        Meta(
+            description="whether the register holds what was written, so that it can be read again"
+            " and compared; not so for commands"
+        ),
+    ] = True
+    vectors: Annotated[
+        tuple[WriteVector, ...], Meta(description="writes that somebody else has written down")
+    ] = ()
 
 
 class Serial(Strict, frozen=True, kw_only=True):

@@ -34,13 +34,14 @@ from device_profiles.schema import (
     StatusRule,
     Vector,
     Write,
+    WriteVector,
 )
 
 TEXT = (Path(__file__).parents[2] / "docs" / "profiles.md").read_text(encoding="utf-8")
 PARTS = (
     Derived, Expected, FactorMeasurement, Hj212, Input, Modbus, Mqtt, PayloadMeasurement,
     PayloadStatus, ProfileFile, RegisterMeasurement, Requests, Sentinel, Serial, Start, StatusRule,
-    Vector, Write,
+    Vector, Write, WriteVector,
 )  # fmt: skip
 
 

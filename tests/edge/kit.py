@@ -239,6 +239,7 @@ class Bench:
         dial_in_ports: DialInPorts | None = None,
     ) -> None:
         self.clock = SystemClock()
+        self.devices = tuple(devices)
         self.health = Health(self.clock, {device.id: DeviceHealth() for device in devices})
         self.frames: list[Frame] = []
         self.readings: list[Reading] = []

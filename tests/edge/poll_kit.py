@@ -26,6 +26,7 @@ class FakeLine:
 
     def __init__(self) -> None:
         self.failing: dict[int, Exception] = {}
+        self.refused_functions: dict[int, int] = {}  # function -> exception
         self.down = False
         self.going = asyncio.Event()  # cleared: whoever asks waits
         self.going.set()
@@ -52,6 +53,8 @@ class FakeLine:
         await asyncio.sleep(0.001)
         await self.going.wait()
         error = self.failing.get(request.unit_id) or self.failing.get(1000 + request.address)
+        if request.function in self.refused_functions:
+            raise Refused(self.refused_functions[request.function])
         if error is not None:
             if not isinstance(error, Refused):
                 self.close()

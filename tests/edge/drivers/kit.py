@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from msgspec.structs import replace
 from pymodbus import FramerType
 
 from device_profiles.loader import load_profile
+from device_profiles.schema import Profile, Write
 from edge.devices import Device, build_device
 from edge.drivers.bus import Bus
 from edge.options import DeviceOptions
@@ -22,12 +24,25 @@ TRUTH: Mapping[tuple[str, str], float] = {
 }
 
 
+# gas-01's range, in register 6; and a register that it does not have.
+WRITES = {
+    "span": Write(address=6, function=16, unit="%", scale=0.5, low=5, high=20_000),
+    "nowhere": Write(address=0x900, low=0, high=1),
+}
+
+
+def with_writes(profile: Profile) -> Profile:
+    """Return a profile that allows WRITES."""
+    assert profile.modbus is not None
+    return replace(profile, modbus=replace(profile.modbus, writes=WRITES))
+
+
 def modbus_devices(bus: Bus, period_s: float = 0.05) -> list[Device]:
     """Return the two devices of UNITS on a bus."""
     return [
         build_device(
             DeviceOptions(id=name, profile=profile, bus=bus.id, unit_id=unit, period_s=period_s),
-            load_profile(profile),
+            with_writes(load_profile(profile)),
             bus.cost(),
         )
         for unit, name, profile in (

@@ -24,8 +24,8 @@ from edge.options import Listen
 from tests.edge.drivers.fronts import Dtu, hang_up
 from tests.edge.drivers.kit import UNITS, ModbusWorld, modbus_devices
 from tests.edge.kit import Bench, PymodbusPeer, eventually, free_port
-from tests.suites.drivers import DriverSuite
 from tests.suites.modbus_lines import LineSuite, LineWorld, line_world
+from tests.suites.polled import PolledSuite
 
 NAME, BEAT = b"DTU-0001", b"\xfe\x01\xfe"
 
@@ -45,7 +45,7 @@ def dial_in(port: int, name: bytes = NAME, **more: object) -> ModbusDialInBus:
     )
 
 
-class TestModbusDialIn(DriverSuite):
+class TestModbusDialIn(PolledSuite):
     @pytest.fixture
     async def world(self, tmp_path: Path) -> AsyncIterator[ModbusWorld]:
         port = free_port()

@@ -22,8 +22,8 @@ from edge.drivers.rtu_line import RtuLine
 from tests.edge.drivers.fronts import SerialLine, SerialPair
 from tests.edge.drivers.kit import ModbusWorld
 from tests.edge.kit import Reply
-from tests.suites.drivers import DriverSuite
 from tests.suites.modbus_lines import DATA, TWO, LineSuite, LineWorld, line_world, read
+from tests.suites.polled import PolledSuite
 
 BAUD = 9_600
 NOBODY = 65_534
@@ -39,7 +39,7 @@ def line_on(path: Path, late_s: float = 0.4) -> RtuLine:
     return RtuLine(SerialWire(str(path), BAUD, "none", 1), baud=BAUD, settle_s=late_s)
 
 
-class TestModbusRtu(DriverSuite):
+class TestModbusRtu(PolledSuite):
     @pytest.fixture
     async def world(self, tmp_path: Path) -> AsyncIterator[ModbusWorld]:
         front = SerialLine(tmp_path)

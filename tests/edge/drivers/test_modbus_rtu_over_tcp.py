@@ -15,11 +15,11 @@ from edge.drivers.modbus_line import ModbusTcpLine
 from edge.drivers.modbus_rtu_over_tcp import ModbusRtuOverTcpBus
 from tests.edge.drivers.kit import ModbusWorld
 from tests.edge.kit import ScriptedPeer
-from tests.suites.drivers import DriverSuite
 from tests.suites.modbus_lines import LineSuite, LineWorld, line_world, read, word_of
+from tests.suites.polled import PolledSuite
 
 
-class TestModbusRtuOverTcp(DriverSuite):
+class TestModbusRtuOverTcp(PolledSuite):
     @pytest.fixture
     async def world(self, tmp_path: Path) -> AsyncIterator[ModbusWorld]:
         world = ModbusWorld(FramerType.RTU)

@@ -18,11 +18,11 @@ from edge.drivers.modbus_tcp import ModbusTcpBus
 from edge.options import DeviceOptions
 from tests.edge.drivers.kit import ModbusWorld
 from tests.edge.kit import Bench, PymodbusPeer, Reply, ScriptedPeer, eventually
-from tests.suites.drivers import DriverSuite
 from tests.suites.modbus_lines import DATA, TWO, LineSuite, LineWorld, line_world, word_of
+from tests.suites.polled import PolledSuite
 
 
-class TestModbusTcp(DriverSuite):
+class TestModbusTcp(PolledSuite):
     @pytest.fixture
     async def world(self, tmp_path: Path) -> AsyncIterator[ModbusWorld]:
         world = ModbusWorld(FramerType.SOCKET)

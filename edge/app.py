@@ -39,6 +39,7 @@ from edge.replies import Replies
 from edge.sources import GOODBYE_S, Sources
 from edge.staged import drop_leftover
 from edge.store import open_store
+from edge.switchboard import Switchboard
 from edge.systemd import Notifier
 from edge.uplink import NAME as UPLINK
 from edge.uplink import Uplink
@@ -78,6 +79,7 @@ class Agent:
             health=self.health,
             heard=self._heard,
         )
+        self.on_demand = Switchboard(clock, self._pipeline.read)
         self._dial_in_ports = DialInPorts()
         self._parts: dict[str, object] = {}
         self._opened = dict[str, Source]()
@@ -153,6 +155,10 @@ class Agent:
             del self._parts[name]
             self.health.clear_problem(name)
         self._expect(wanted)
+        self.on_demand.disconnect(
+            {device.id for device in self._config.devices}
+            - {device.id for device in wanted.devices}
+        )
         self._pipeline.know(wanted.devices)
         self._aggregating.know(wanted)
         try:
@@ -188,6 +194,7 @@ class Agent:
             try:
                 self._opened[name] = plan.bus.open(plan.devices, around)
                 self._parts[name] = wanted[name]
+                self.on_demand.connect(plan.devices, self._opened[name])
             except ConfigError as error:
                 problems += (f"{config.path}: {problem}" for problem in error.problems)
         if problems:

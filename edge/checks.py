@@ -15,10 +15,10 @@ from contract.secret_files import read_secret
 from contract.strict_yaml import Document, Where, suggest
 from device_profiles.loader import catalog, load_profile
 from device_profiles.schema import Profile
-from edge.core.plan import utilisation
-from edge.devices import Device, build_device
+from edge.core.budget import say_blocking, say_overload, share_of, stretching
+from edge.devices import Device, build_device, loads_of, stretched
 from edge.drivers import DRIVERS
-from edge.drivers.bus import Bus
+from edge.drivers.bus import Bus, ModbusBus
 from edge.options import BufferOptions, CommandOptions, DeviceOptions, Endpoint, Section, TlsFiles
 from edge.tls import tls_context
 
@@ -66,7 +66,7 @@ class Checker:
         self._document, self._base = document, base
         self._data: Mapping[str, object] = document.data if isinstance(document.data, dict) else {}
         self.problems: list[str] = []
-        self.warnings: list[str] = []  # what may be put right without touching the file
+        self.warnings: list[str] = []  # what does not keep the agent from running
         self._profiles: dict[str, Profile | None] = {}
         folder = self._data.get("profiles")
         self._own_profiles = base / folder if isinstance(folder, str) else None
@@ -89,15 +89,23 @@ class Checker:
         return tuple(self._plan(where, bus, members[bus.id]) for where, bus in buses.items())
 
     def _plan(self, where: Where, bus: Bus, devices: Sequence[Device]) -> BusPlan:
-        busy = [(d.poll.busy_s, d.period_s) for d in devices if d.poll is not None]
-        share = utilisation(busy) if bus.cost() is not None else None
-        if share is not None and share > 1:
+        if not isinstance(bus, ModbusBus):
+            return BusPlan(bus=bus, devices=tuple(devices), utilisation=None)
+        loads = loads_of(devices)
+        told, factor = say_overload(loads), stretching(loads)
+        if share_of(loads) <= 1:
+            if blocking := say_blocking(loads):
+                self._warn(where, blocking)
+        elif bus.overload == "stretch":
+            self._warn(where, f"{told}; all its periods are {factor:.2f} times as long")
+            devices = [stretched(device, factor) for device in devices]
+        else:
             self._report(
                 where,
-                f"its polls take {share:.0%} of the bus's time; poll less often (period_s),"
-                " or move devices to another bus",
+                f"{told}; make each period_s {factor:.2f} times as long, move devices to another"
+                " bus, or say overload: stretch",
             )
-        return BusPlan(bus=bus, devices=tuple(devices), utilisation=share)
+        return BusPlan(bus=bus, devices=tuple(devices), utilisation=share_of(loads_of(devices)))
 
     def _buses(self) -> dict[Where, Bus]:
         """Return the buses that can be read, by their place in the file."""
@@ -134,7 +142,7 @@ class Checker:
                 for problem in error.problems:
                     self._report(where, problem)
             for key, what in bus.warnings():
-                self.warnings.append(self._document.problem((*where, key), what))
+                self._warn((*where, key), what)
         return settled
 
     def _devices(self) -> Iterator[Record]:
@@ -289,3 +297,6 @@ class Checker:
 
     def _report(self, where: Where, what: str) -> None:
         self.problems.append(self._document.problem(where, what))
+
+    def _warn(self, where: Where, what: str) -> None:
+        self.warnings.append(self._document.problem(where, what))

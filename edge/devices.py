@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+import msgspec
 
 from contract.aggregates import computed_names
 from contract.messages import DeviceBirth
 from contract.quantities import Kind
 from device_profiles.core.decode import RegisterDecoder, compile_decoder
 from device_profiles.core.values import Block
-from device_profiles.schema import Profile
+from device_profiles.schema import Profile, Requests
+from edge.core.budget import Load
 from edge.core.modbus import Request
 from edge.core.plan import LineCost, plan_blocks, poll_time_s
 from edge.options import DeviceOptions
@@ -95,11 +98,31 @@ def build_device(
     )
 
 
+def loads_of(devices: Iterable[Device]) -> list[Load]:
+    """Return what polled devices ask of their bus."""
+    return [
+        Load(device=d.id, poll_s=d.poll.busy_s, period_s=d.period_s)
+        for d in devices
+        if d.poll is not None
+    ]
+
+
+def stretched(device: Device, factor: float) -> Device:
+    """Return a device that is polled so much more rarely, and says so."""
+    period_s = float(f"{device.period_s * factor:.4g}")
+    return replace(
+        device,
+        period_s=period_s,
+        birth=msgspec.structs.replace(device.birth, period_s=period_s),
+    )
+
+
 def _poll(profile: Profile, blocks: tuple[Block, ...], unit_id: int, cost: LineCost) -> Poll:
     if profile.modbus is None:
         raise ValueError(f"{profile.name} is not polled over Modbus")
     limits = profile.modbus.requests
     pause_s = limits.pause_ms / 1000
+    start = [Block(s.function, s.address, s.count) for s in limits.start]
     return Poll(
         requests=tuple(
             Request(unit_id=unit_id, function=b.function, address=b.address, count=b.count)
@@ -122,7 +145,7 @@ def _poll(profile: Profile, blocks: tuple[Block, ...], unit_id: int, cost: LineC
         pause_after_connect_s=limits.pause_after_connect_ms / 1000,
         close_after=limits.close_after_poll,
         timeout_s=limits.timeout_s,
-        busy_s=poll_time_s(blocks, cost, pause_s),
+        busy_s=poll_time_s(blocks, cost, pause_s) + _again_s(limits, cost, start),
     )
 
 
@@ -133,6 +156,13 @@ def _computed(profile: Profile) -> tuple[str, ...]:
         for period in periods
         for name in computed_names(measurement, period)
     )
+
+
+def _again_s(limits: Requests, cost: LineCost, start: Iterable[Block]) -> float:
+    """Return what it costs to begin anew for every poll, where a device wants that."""
+    if not limits.close_after_poll:
+        return 0.0
+    return limits.pause_after_connect_ms / 1000 + poll_time_s(start, cost)
 
 
 def _birth(

@@ -74,3 +74,10 @@ class Bus(Section):
     @abstractmethod
     def open(self, devices: Sequence[Device], around: Surroundings) -> Source:
         """Build the source that reads these devices; connects only when it runs."""
+
+
+class ModbusBus(Bus):
+    """A polled bus. overload: what to do when its polls take more than all of its time."""
+
+    protocol: ClassVar[Literal["modbus"]] = "modbus"
+    overload: Literal["refuse", "stretch"] = "refuse"

@@ -8,9 +8,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from edge.core.modbus import Framing
-from edge.core.plan import TCP_COST, LineCost
+from edge.core.plan import TCP_REGISTER_S, TCP_ROUND_TRIP_S, LineCost
 from edge.devices import Device
-from edge.drivers.bus import Bus, Surroundings
+from edge.drivers.bus import ModbusBus, Surroundings
 from edge.drivers.modbus_line import ModbusTcpLine, Tls
 from edge.options import Port, TlsFiles
 from edge.polling import PolledBus
@@ -21,24 +21,26 @@ PLAIN_PORT = 502
 TLS_PORT = 802  # MODBUS/TCP Security v21 §8
 
 
-class ModbusTcpBus(Bus, TlsFiles):
+class ModbusTcpBus(ModbusBus, TlsFiles):
     """A device with an Ethernet port, or a gateway with serial devices behind it.
 
     port: by default 502, with TLS 802. server_name: what the certificate is for, if not the host.
+    round_trip_s: what a request takes, for the budget of the bus's time; behind a gateway, all the
+    time that it takes on the serial line.
     """
 
     driver: Literal["modbus_tcp"]
-    protocol: ClassVar[Literal["modbus"]] = "modbus"
     shared: ClassVar[bool] = True
     host: Annotated[str, Field(min_length=1)]
     port: Port = Field(default_factory=lambda said: TLS_PORT if said.get("tls") else PLAIN_PORT)
     timeout_s: Annotated[float, Field(gt=0, le=60)] = 1.0
+    round_trip_s: Annotated[float, Field(ge=0, le=60)] = TCP_ROUND_TRIP_S
     tls: bool = False
     server_name: Annotated[str, Field(min_length=1)] | None = None
 
     def cost(self) -> LineCost:
         """Return what a request costs: about a round trip."""
-        return TCP_COST
+        return LineCost(request_s=self.round_trip_s, register_s=TCP_REGISTER_S)
 
     def open(self, devices: Sequence[Device], around: Surroundings) -> Source:
         """Build the bus; connects only when it runs.

@@ -114,22 +114,27 @@ class RtuLine:
             raise
         self._heard_s = loop.time() + transfer_s(len(adu), self._baud)
         wire_s = transfer_s(len(adu) + request.size + MOST_NOISE, self._baud)
+        answer, refusal = b"", None
         try:
             async with asyncio.timeout(timeout_s + wire_s):
                 answer = await self._answer
+        except Refused as refused:
+            refusal = refused  # an answer like any other, as far as the line is concerned
         except TimeoutError:
             self._late[request.unit_id] = (request, loop.time() + self._settle_s)
             self._echoes = self._echoes or echoed(request, self._received)
             raise Timeout(self._say_timeout(adu, timeout_s)) from None
         finally:
             self._answer = None
-        self._write = adu if request.function in ECHOED else b""
+        self._write = adu if request.function in ECHOED and refusal is None else b""
         if not self._write:
             self._echoes = echoed(request, self._received)
         _, self._received = split_at_answer(request, self._received) or (b"", b"")
         await asyncio.sleep(self._silence_s)
         if self._is_disturbed():
             raise Disturbed("bytes after the answer")
+        if refusal is not None:
+            raise refusal
         return answer
 
     def _check_owing(self, unit_id: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field
 
@@ -12,19 +12,18 @@ from contract.errors import ConfigError
 from device_profiles.schema import Profile
 from edge.core.plan import TURNAROUND_S, LineCost, serial_cost
 from edge.devices import Device
-from edge.drivers.bus import Bus
+from edge.drivers.bus import ModbusBus
 
 USUAL_BAUD = 9600  # Modbus over Serial Line v1.02 §3.2 wants 19200; what is sold has this
 
 
-class SerialSideBus(Bus):
+class SerialSideBus(ModbusBus):
     """A serial line somewhere on the way.
 
     baud: by default the profiles' own, if all agree. turnaround_s: what devices think before they
     answer; for the budget of the bus's time.
     """
 
-    protocol: ClassVar[Literal["modbus"]] = "modbus"
     agreed: ClassVar[tuple[str, ...]] = ("baud",)
     baud: Annotated[int, Field(ge=300, le=1_000_000)] | None = None
     turnaround_s: Annotated[float, Field(ge=0, le=10)] = TURNAROUND_S

@@ -173,8 +173,9 @@ def test_the_version_follows_the_files_content(folder: Path) -> None:
         pytest.param(
             "    period_s: 2",
             "    period_s: 0.01",
-            "6: buses[1]: its polls take 750% of the bus's time; poll less often (period_s),"
-            " or move devices to another bus",
+            "6: buses[1]: its polls take 750% of the bus's time (dust-01 0.075 s every 0.01 s);"
+            " make each period_s 7.89 times as long, move devices to another bus, or say"
+            " overload: stretch",
             id="more than the bus can carry",
         ),
         pytest.param(

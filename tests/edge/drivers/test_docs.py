@@ -17,7 +17,7 @@ PAGE = (DOCS / "drivers.md").read_text(encoding="utf-8")
 SECTIONS: dict[str, str] = dict(
     re.findall(r"^## (\w+)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
 )
-OF_EVERY_BUS = {"id", "driver"}
+OF_EVERY_BUS = {"id", "driver", "overload"}
 ELSEWHERE = {"hj212": (DOCS / "hj212.md").read_text(encoding="utf-8")}
 
 

@@ -49,6 +49,7 @@ class PolledSuite(DriverSuite):
 
     async def test_nothing_is_sent_that_is_not_allowed(self, world: World) -> None:
         board = switchboard(world)
-        for point, value in (("span", 4), ("span", 5.25), ("spam", 5), ("span", "high")):
-            with pytest.raises(NotAllowed, match="allowed"):
-                await board.write("gas-01", point, value)
+        async with world.bench.running():
+            for point, value in (("span", 4), ("span", 5.25), ("spam", 5), ("span", "high")):
+                with pytest.raises(NotAllowed, match="allowed"):
+                    await board.write("gas-01", point, value)

@@ -50,6 +50,9 @@ class PolledSuite(DriverSuite):
     async def test_nothing_is_sent_that_is_not_allowed(self, world: World) -> None:
         board = switchboard(world)
         async with world.bench.running():
+            before = await board.read("gas-01")
             for point, value in (("span", 4), ("span", 5.25), ("spam", 5), ("span", "high")):
                 with pytest.raises(NotAllowed, match="allowed"):
                     await board.write("gas-01", point, value)
+            after = await board.read("gas-01")
+        assert [r.value for r in after] == [r.value for r in before]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymodbus.framer import FramerRTU
 
-from edge.core.modbus import BITS, Framing, Request, build_adu, crc16
+from edge.core.modbus import BITS, Framing, Refused, Request, build_adu, crc16
 
 
 def test_published_requests_are_written_as_published() -> None:
@@ -50,3 +50,18 @@ def test_what_modbus_cannot_ask_cannot_be_asked(
 
 def test_bits_are_counted_in_bytes() -> None:
     assert Request(unit_id=1, function=BITS[0], address=0, count=9).data_size == 2
+
+
+@pytest.mark.parametrize(("code", "silent"), [(10, True), (11, True), (2, False), (6, False)])
+def test_a_gateway_answers_for_a_silent_device_by_two_exceptions(code: int, silent: bool) -> None:
+    """MODBUS Application Protocol v1.1b3 §7: 0A and 0B are a gateway's own."""
+    assert Refused(code).for_silence is silent
+
+
+@pytest.mark.parametrize(
+    ("function", "count", "data"),
+    [(16, 2, b"\0\0"), (16, 124, bytes(248)), (15, 9, b"\1"), (16, 1, b""), (3, 1, b"\0\0")],
+)
+def test_what_modbus_cannot_write_cannot_be_asked(function: int, count: int, data: bytes) -> None:
+    with pytest.raises(ValueError):
+        Request(unit_id=1, function=function, address=0, count=count, data=data)

@@ -84,7 +84,8 @@ def run_intake(config: CloudConfig, stop: threading.Event) -> None:
     rule_set = rules(config)
     with _opened(config) as database, exclusive(config.data / "intake.lock", "intake"):
         clock = SystemClock()
-        cold = opened_store(config, database).cold
+        opened = opened_store(config, database)
+        cold = opened.cold
         keep = Keep(for_ms=round(config.seal.keep_s * 1000), readings=config.seal.keep_readings)
         sealer = Sealer(database, cold, clock, keep)
         timing = Timing(
@@ -99,7 +100,9 @@ def run_intake(config: CloudConfig, stop: threading.Event) -> None:
         intake = MqttIntake(
             config.broker,
             config.intake,
-            lambda: Line(database, rule_set, config.zone, clock),
+            lambda: Line(
+                database, rule_set, config.zone, clock, config.bounds, opened.series.range
+            ),
             client_id="intake-00",
         )
         _together(

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
+from cloud.core.waiting import BOUNDS, Adopt, Bounds
 from contract import strict_yaml
 from contract.errors import ConfigError
 
@@ -51,6 +52,20 @@ class Intake(_Section):
     commit_every_s: Seconds = 0.05
     queue_messages: Annotated[int, Field(ge=1)] = 2_000
     block_readings: Annotated[int, Field(ge=1)] = 50_000
+    adopt: Adopt = Adopt.BIRTHS
+    devices_per_gateway: Annotated[int, Field(ge=1)] = BOUNDS.devices
+    series_per_gateway: Annotated[int, Field(ge=1)] = BOUNDS.series
+    series_per_device: Annotated[int, Field(ge=1)] = BOUNDS.series_of_device
+
+
+class Inbox(_Section):
+    """How much waits of devices that nobody has adopted."""
+
+    devices: Annotated[int, Field(ge=0)] = BOUNDS.waiting_devices
+    devices_per_gateway: Annotated[int, Field(ge=0)] = BOUNDS.waiting_devices_of_sender
+    readings: Annotated[int, Field(ge=1)] = BOUNDS.waiting_readings
+    readings_per_device: Annotated[int, Field(ge=1)] = BOUNDS.waiting_readings_of_device
+    days: Annotated[float, Field(gt=0, allow_inf_nan=False)] = BOUNDS.waiting_days
 
 
 class Seal(_Section):
@@ -94,6 +109,7 @@ class CloudConfig(_Section):
     broker: Broker
     web: Web = Web()
     intake: Intake = Intake()
+    inbox: Inbox = Inbox()
     seal: Seal = Seal()
     series: SeriesSettings = SeriesSettings()
     rules: Rules = Rules()
@@ -109,6 +125,21 @@ class CloudConfig(_Section):
                 f"unknown time zone {name!r}; allowed: IANA names such as Asia/Shanghai"
             ) from None
         return name
+
+    @property
+    def bounds(self) -> Bounds:
+        """What gateways may bring, and what may wait."""
+        return Bounds(
+            adopt=self.intake.adopt,
+            devices=self.intake.devices_per_gateway,
+            series=self.intake.series_per_gateway,
+            series_of_device=self.intake.series_per_device,
+            waiting_devices=self.inbox.devices,
+            waiting_devices_of_sender=self.inbox.devices_per_gateway,
+            waiting_readings=self.inbox.readings,
+            waiting_readings_of_device=self.inbox.readings_per_device,
+            waiting_days=self.inbox.days,
+        )
 
     @property
     def zone(self) -> ZoneInfo:

@@ -31,6 +31,7 @@ SUBSCRIPTIONS = [
     (topics.ALL_BIRTHS, 1),
     (topics.ALL_STATES, 1),
     (topics.ALL_DATA, 1),
+    (topics.ALL_DEVICES, 1),
 ]
 RETRY_S = 1.0
 LOOK_S = 0.02  # while a commit waits for company
@@ -79,7 +80,7 @@ class MqttIntake:
                 if self._failure:
                     raise self._failure
                 arrived = self._gather()
-                if arrived:
+                if arrived or not self._is_settled(line):
                     line = self._commit(line, arrived, stop)
             if line:  # else it remembers what was rolled back
                 line.save()
@@ -87,6 +88,14 @@ class MqttIntake:
             self._stop.set()
             self._client.disconnect()
             network.join(timeout=5)
+
+    def _is_settled(self, line: Line | None) -> bool:
+        """Whether people have decided nothing that a quiet intake would leave undone."""
+        try:
+            return line is None or line.is_settled()
+        except StorageError as error:
+            log.error("cannot see what was decided about devices that wait: %s", error)
+            return True
 
     def _network(self) -> None:
         """paho's loop; what ends it must end intake, which would else be deaf and silent."""

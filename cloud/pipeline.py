@@ -6,72 +6,58 @@ the database as it was; then the Line's memory is worthless, and a new one is lo
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
 from cloud import alerts
 from cloud.core.accepted import Accepted, admit_columns
-from cloud.core.admit import DOUBTED_AHEAD_MS, Admission, admit
+from cloud.core.admit import DOUBTED_AHEAD_MS, admit
 from cloud.core.columns import Columns, concatenate
 from cloud.core.evaluate import Engine
-from cloud.core.model import ConditionEvent, Series
+from cloud.core.model import ConditionEvent
 from cloud.core.rules import RuleSet
+from cloud.core.waiting import BOUNDS, Bounds
+from cloud.desk import Desk
+from cloud.gatehouse import Gatehouse
 from cloud.series import hot
-from cloud.state import ledger, schema
+from cloud.state import inbox, ledger, schema
 from cloud.state.database import Database
-from cloud.state.registry import Registry, told_state
+from cloud.state.registry import told_state
 from cloud.state.upsert import count, upsert
+from cloud.voices import Past, Voices, hot_past
+from cloud.work import Message, Taken, Work
 from contract import codec, messages, topics
 from contract.clock import Clock
 from contract.columnar import columnar
 from contract.errors import DecodeError
-from contract.messages import Ack, Birth, State
+from contract.messages import Ack, State
 from contract.quality import Quality
+from contract.readings import Reading
+
+__all__ = ["Line", "Message", "Taken"]
 
 SNAPSHOT_EVERY_S = 5.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """What came from the broker."""
-
-    topic: str
-    payload: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Taken:
-    """What a transaction did, for the gateways and the log."""
-
-    acks: tuple[tuple[str, Ack], ...]
-    readings: int
-    duplicates: int
-    rejected: int
-    alerts: int
-
-
-class _Work:
-    """What one transaction has gathered so far."""
-
-    def __init__(self, connection: sa.Connection, now_ms: int) -> None:
-        self.connection = connection
-        self.now_ms = now_ms
-        self.columns: list[Columns] = []
-        self.touched: dict[tuple[str, str], list[int]] = defaultdict(list)  # the numbers seen
-        self.bound: list[Series] = []
-        self.counts: Counter[str] = Counter()
+SETTLE_EVERY_S = 1.0  # what people decide is looked for this often
 
 
 class Line:
     """Intake's memory and hands: the registry, the sets of batch numbers, the rule engine."""
 
-    def __init__(self, database: Database, rules: RuleSet, zone: ZoneInfo, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        rules: RuleSet,
+        zone: ZoneInfo,
+        clock: Clock,
+        bounds: Bounds = BOUNDS,
+        past: Past | None = None,
+    ) -> None:
         self._database = database
         self._rules = rules
         self._clock = clock
@@ -79,8 +65,13 @@ class Line:
         self._block = 0
         self._snapshot_s = -SNAPSHOT_EVERY_S
         self._accepted = Accepted()
+        self._owned = 0
+        self._settled_s = -SETTLE_EVERY_S
         with database.write() as connection:
-            self._registry = Registry.load(connection)
+            self._gatehouse = Gatehouse.load(connection, bounds)
+            self._registry = self._gatehouse.registry
+            voices = Voices(past or hot_past(database))
+            self._desk = Desk(self._gatehouse, voices, self._number, self._commit)
             self._batches = ledger.BatchLedger()
             self._restore(connection)
 
@@ -91,9 +82,11 @@ class Line:
         """
         now_ms = self._clock.now_ms()
         with self._database.write() as connection:
-            work = _Work(connection, now_ms)
+            work = Work(connection, now_ms)
+            self._settle(work)
             for message in received:
                 self._admit(work, message)
+            self._desk.hear(work)
             columns = _doubted(concatenate(work.columns), now_ms)
             if len(columns):
                 self._block = hot.append(connection, columns, now_ms)
@@ -103,6 +96,7 @@ class Line:
             ]
             changes = self._alert(connection, events)
             self._batches.save(connection, work.touched, now_ms)
+            self._gatehouse.flush(connection, now_ms)
             count(connection, work.counts)
             if self._clock.monotonic_s() - self._snapshot_s >= SNAPSHOT_EVERY_S:
                 self._save(connection)
@@ -119,6 +113,13 @@ class Line:
             alerts=changes,
         )
 
+    def is_settled(self) -> bool:
+        """Whether nothing waits to be done that people have decided. Raises: StorageError."""
+        if self._clock.monotonic_s() - self._settled_s < SETTLE_EVERY_S:
+            return True
+        with self._database.read() as connection:
+            return not inbox.has_decisions(connection)
+
     def refuse(self, message: Message, reason: str) -> None:
         """Quarantine a message that take() cannot bear, on a Line that is fresh."""
         with self._database.write() as connection:
@@ -132,14 +133,18 @@ class Line:
         with self._database.write() as connection:
             self._save(connection)
 
-    def _admit(self, work: _Work, message: Message) -> None:
+    def _admit(self, work: Work, message: Message) -> None:
         """Sort one message; what cannot be read is quarantined whole, and nothing else is lost."""
         try:
+            device = topics.parse_device(message.topic)
+            if device is not None:
+                self._desk.spoken(work, device, message)
+                return
             topic = topics.parse(message.topic)
             if topic.kind == "data":
                 self._data(work, topic.gateway, message)
             elif topic.kind == "birth":
-                self._birth(work, topic.gateway, message)
+                self._desk.born(work, topic.gateway, message)
             elif topic.kind == "state":
                 state = messages.decode(message.payload, State)
                 told_state(work.connection, topic.gateway, state, work.now_ms)
@@ -149,7 +154,7 @@ class Line:
                 work.connection, message.topic, message.payload, str(error), work.now_ms
             )
 
-    def _data(self, work: _Work, gateway: str, message: Message) -> None:
+    def _data(self, work: Work, gateway: str, message: Message) -> None:
         pack = codec.read_pack(message.payload)
         batch = pack.batch
         have = self._batches.load(work.connection, gateway, batch.epoch)
@@ -157,6 +162,7 @@ class Line:
         if batch.seq in have:
             work.counts["batches_duplicate"] += 1
             return
+        self._follow_owners()
         told = columnar(pack)
         columns = admit_columns(told, gateway, self._accepted) if told else None
         if columns is None:
@@ -167,53 +173,48 @@ class Line:
         work.counts["batches_stored"] += 1
         work.counts["readings_stored"] += len(columns)
 
-    def _look_closer(
-        self, work: _Work, gateway: str, message: Message, pack: codec.Pack
-    ) -> Columns:
-        """Admit a batch reading by reading, and set aside what cannot be."""
+    def _follow_owners(self) -> None:
+        """What was accepted of a gateway is not, once its devices may be another's."""
+        if self._owned != self._registry.owned:
+            self._owned = self._registry.owned
+            self._accepted.forget()
+
+    def _look_closer(self, work: Work, gateway: str, message: Message, pack: codec.Pack) -> Columns:
+        """Admit a batch reading by reading; what waits or cannot be is set aside."""
         admission = admit(
             codec.resolve(pack),
-            gateway=gateway,
             have=self._batches.have(gateway, pack.batch.epoch),
-            owner_of=self._registry.owner_of,
+            standing_of=partial(self._gatehouse.standing, gateway),
         )
-        work.counts["readings_rejected"] += len(admission.rejected)
-        ledger.quarantine_records(
-            work.connection, message.topic, message.payload, admission.rejected, work.now_ms
-        )
-        return self._number(work, gateway, admission)
+        self._desk.set_aside(work, gateway, message, admission)
+        columns = self._columns(work, gateway, admission.readings)
+        self._accepted.learn(gateway, admission.readings, columns.series)
+        return columns
 
-    def _number(self, work: _Work, gateway: str, admission: Admission) -> Columns:
-        readings = admission.readings
-        numbers, new = self._registry.number(work.connection, gateway, readings, work.now_ms)
+    def _settle(self, work: Work) -> None:
+        """Do what people have decided, at most once a second."""
+        if self._clock.monotonic_s() - self._settled_s >= SETTLE_EVERY_S:
+            self._settled_s = self._clock.monotonic_s()
+            self._desk.settle(work)
+
+    def _number(self, work: Work, sender: str, readings: Sequence[Reading]) -> NDArray[np.int32]:
+        numbers, new = self._registry.number(work.connection, sender, readings, work.now_ms)
         work.bound += new
-        self._accepted.learn(gateway, readings, numbers)
+        work.fresh.update(series.id for series in new)
+        return numbers
+
+    def _columns(self, work: Work, sender: str, readings: Sequence[Reading]) -> Columns:
         return Columns(
-            series=numbers,
+            series=self._number(work, sender, readings),
             observed_ms=np.array([r.observed_ms for r in readings], np.int64),
             value=np.array([np.nan if r.value is None else r.value for r in readings], np.float64),
             quality=np.array([int(r.quality) for r in readings], np.uint16),
         )
 
-    def _birth(self, work: _Work, gateway: str, message: Message) -> None:
-        birth = messages.decode(message.payload, Birth)
-        if birth.gateway != gateway:
-            raise DecodeError(f"birth says it is {birth.gateway!r}, but came from {gateway!r}")
-        owners = [self._registry.owner_of(device.id) for device in birth.devices]
-        changed, refused = self._registry.born(work.connection, birth, work.now_ms)
-        work.bound += changed
-        if owners != [self._registry.owner_of(device.id) for device in birth.devices]:
-            self._accepted.forget()
-        for device in refused:
-            owner = self._registry.owner_of(device)
-            ledger.audit(
-                work.connection,
-                who=gateway,
-                action="device.refused",
-                subject=device,
-                note=f"belongs to gateway {owner}",
-                at_ms=work.now_ms,
-            )
+    def _commit(self, work: Work, sender: str, readings: Sequence[Reading]) -> None:
+        """Store readings that came otherwise than in a batch."""
+        work.counts["readings_stored"] += len(readings)
+        work.columns.append(self._columns(work, sender, readings))
 
     def _alert(self, connection: sa.Connection, events: Sequence[ConditionEvent]) -> int:
         """Write down what became of the conditions; the time is as near the commit as can be."""

@@ -165,16 +165,20 @@ def resolve(pack: Pack) -> Decoded:
     return Decoded(msgspec.structs.replace(pack.batch, readings=tuple(readings)), tuple(rejected))
 
 
-def decode_senml(payload: bytes, now_ms: int | None = None) -> tuple[list[Reading], list[Rejected]]:
+def decode_senml(
+    payload: bytes, now_ms: int | None = None, device: str = ""
+) -> tuple[list[Reading], list[Rejected]]:
     """Read the plain SenML of a device that speaks for itself.
 
-    Args:    now_ms: when it came, UTC milliseconds: relative times, and records without one, count
+    Args:    device: whose a name without a device in it is; without it they are rejected.
+             now_ms: when it came, UTC milliseconds: relative times, and records without one, count
              from there. Without it they are rejected.
     Raises:  DecodeError if the pack is too large, or no JSON list of records.
     Source:  RFC 8428 §4.5.3 for relative times.
     """
     records, rejected = _records(payload)
-    return _resolve(records, rejected, empty_head=False, now_ms=now_ms), rejected
+    readings = _resolve(records, rejected, empty_head=False, now_ms=now_ms, device=device)
+    return readings, rejected
 
 
 def inflated_bytes(payload: bytes) -> int:
@@ -258,6 +262,7 @@ def _resolve(
     *,
     empty_head: bool,
     now_ms: int | None = None,
+    device: str = "",
 ) -> list[Reading]:
     """Apply base name, time and unit, and convert; set aside what cannot be."""
     readings: list[Reading] = []
@@ -275,11 +280,13 @@ def _resolve(
         if index == 0 and empty_head and record.n is None and record.v is None:
             continue
         name = base_name + (record.n or "")
+        if device and ":" not in name:
+            name = f"{device}:{name}"
         try:
-            device, measurement, quantity = name_of(name)
+            spoken_of, measurement, quantity = name_of(name)
             readings.append(
                 Reading(
-                    device,
+                    spoken_of,
                     measurement,
                     _milliseconds(base_time_s + record.t, now_ms),
                     _value(record, quantity, record.u or base_unit),

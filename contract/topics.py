@@ -14,6 +14,8 @@ KINDS = ("data", "birth", "state", "ack", "cmd", "cmd-reply")
 ALL_DATA = f"{ROOT}/+/+/data"
 ALL_BIRTHS = f"{ROOT}/+/+/birth"
 ALL_STATES = f"{ROOT}/+/+/state"
+DEVICE_ROOT = "dev/v1"
+ALL_DEVICES = f"{DEVICE_ROOT}/+/senml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,27 @@ def gateway_topic(gateway: str, kind: str) -> str:
     if kind not in KINDS:
         raise ValueError(f"topic kind {kind!r}: allowed are {', '.join(KINDS)}")
     return f"{ROOT}/{partition(gateway):02d}/{gateway}/{kind}"
+
+
+def device_topic(device: str) -> str:
+    """Return dev/v1/<device>/senml, where a device speaks for itself.
+
+    Raises: ValueError if the device's id is not allowed.
+    """
+    if not ID.fullmatch(device):
+        raise ValueError(f"device id {device!r}: allowed are a-z, 0-9, _ and -, up to 63")
+    return f"{DEVICE_ROOT}/{device}/senml"
+
+
+def parse_device(topic: str) -> str | None:
+    """Return the device whose own topic this is; None if it is no such topic.
+
+    Raises: ValueError if the device's id is not allowed.
+    """
+    parts = topic.split("/")
+    if len(parts) != 4 or "/".join(parts[:2]) != DEVICE_ROOT or parts[3] != "senml":
+        return None
+    return parts[2] if device_topic(parts[2]) == topic else None
 
 
 def parse(topic: str) -> GatewayTopic:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from msgspec.structs import replace
 
+from cloud.core.waiting import Standing
 from contract.codec import Decoded, Rejected
 from contract.intervals import IntervalSet
 from contract.quality import Quality
@@ -18,42 +19,61 @@ LATEST_MS = 4_102_444_800_000  # 2100-01-01: no clock that means anything
 DOUBTED_AHEAD_MS = 300_000  # rules do not believe a reading from further ahead than this
 
 
+# Asked once for each name: may (device, measurement) be stored, does it wait, or why is it refused?
+StandingOf = Callable[[str, str], Standing | str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Admission:
-    """What is to be stored of a batch, and what is to be set aside."""
+    """What is to be stored of a batch, what waits for its device's adoption, what is set aside."""
 
     duplicate: bool = False
     readings: tuple[Reading, ...] = ()
+    waiting: tuple[Reading, ...] = ()
     rejected: tuple[Rejected, ...] = ()
 
 
-def admit(
-    decoded: Decoded,
-    *,
-    gateway: str,
-    have: IntervalSet,
-    owner_of: Callable[[str], str | None],
-) -> Admission:
+def admit(decoded: Decoded, *, have: IntervalSet, standing_of: StandingOf) -> Admission:
     """Decide about a batch.
 
-    Args:    have: the numbers of this epoch that are committed. owner_of: a device's gateway, or
-             None for a device nobody has claimed.
+    Args:    have: the numbers of this epoch that are committed.
     Returns: nothing of a batch whose number is in `have`; else its readings but those rejected.
     """
     if decoded.batch.seq in have:
         return Admission(duplicate=True)
-    rejected = list(decoded.rejected)
+    return sort_out(decoded.batch.readings, decoded.rejected, standing_of)
+
+
+def sort_out(
+    told: Sequence[Reading], rejected: Sequence[Rejected], standing_of: StandingOf
+) -> Admission:
+    """Decide about each reading by itself."""
+    refused = list(rejected)
     readings: dict[tuple[str, str, int], Reading] = {}
-    for index, reading in enumerate(decoded.batch.readings):
-        key = reading.device, reading.measurement, reading.observed_ms
-        reason = _refusal(reading, gateway, owner_of)
-        if reason is None and key in readings:
+    waiting: dict[tuple[str, str, int], Reading] = {}
+    standings: dict[tuple[str, str], Standing | str] = {}
+    for index, reading in enumerate(told):
+        name = reading.device, reading.measurement
+        if name not in standings:
+            standings[name] = standing_of(*name)
+        standing = standings[name]
+        key = *name, reading.observed_ms
+        # Not against our own clock: it may be the wrong one, and what is refused is gone for good.
+        if not EARLIEST_MS <= reading.observed_ms < LATEST_MS:
+            reason = f"time {reading.observed_ms} is before 2020 or after 2099"
+        elif isinstance(standing, str):
+            reason = standing
+        elif key in readings or key in waiting:
             reason = "told twice in one batch"
-        if reason is None:
-            readings[key] = _checked(reading)
         else:
-            rejected.append(Rejected(index, f"{reading.device}:{reading.measurement}", reason))
-    return Admission(readings=tuple(readings.values()), rejected=tuple(rejected))
+            (readings if standing is Standing.STORED else waiting)[key] = _checked(reading)
+            continue
+        refused.append(Rejected(index, f"{reading.device}:{reading.measurement}", reason))
+    return Admission(
+        readings=tuple(readings.values()),
+        waiting=tuple(waiting.values()),
+        rejected=tuple(refused),
+    )
 
 
 def _checked(reading: Reading) -> Reading:
@@ -62,13 +82,3 @@ def _checked(reading: Reading) -> Reading:
     if reading.value is None or quantity.low <= reading.value <= quantity.high:
         return reading
     return replace(reading, quality=reading.quality | Quality.OVER_RANGE)
-
-
-def _refusal(reading: Reading, gateway: str, owner_of: Callable[[str], str | None]) -> str | None:
-    # Not against our own clock: that may be the wrong one, and what is refused is gone for good.
-    if not EARLIEST_MS <= reading.observed_ms < LATEST_MS:
-        return f"time {reading.observed_ms} is before 2020 or after 2099"
-    owner = owner_of(reading.device)
-    if owner is not None and owner != gateway:
-        return f"device {reading.device} belongs to gateway {owner}"
-    return None

@@ -14,6 +14,7 @@ from contract.codec import Rejected
 from contract.intervals import IntervalSet
 from contract.readings import Batch
 
+DAY_MS = 86_400_000
 SAMPLE_BYTES = 512
 QUARANTINE_ROWS = 10_000
 QUARANTINE_PER_MESSAGE = 20
@@ -160,6 +161,35 @@ def audit(
         schema.audit.insert().values(
             at_ms=at_ms, who=who, action=action, subject=subject, note=note
         )
+    )
+
+
+def audit_again(
+    connection: sa.Connection,
+    *,
+    who: str,
+    action: str,
+    subject: str,
+    note: str,
+    at_ms: int,
+    times: int = 1,
+) -> None:
+    """Write down what may happen over and over: the same within a day is only counted."""
+    table = schema.audit
+    lately = sa.select(sa.func.max(table.c.id)).where(
+        table.c.subject == subject,
+        table.c.action == action,
+        table.c.who == who,
+        table.c.note == note,
+        table.c.at_ms > at_ms - DAY_MS,
+    )
+    same = connection.scalar(lately)
+    if same is None:
+        row = {"who": who, "action": action, "subject": subject, "note": note}
+        connection.execute(table.insert().values(**row, at_ms=at_ms, times=times))
+        return
+    connection.execute(
+        table.update().where(table.c.id == same).values(times=table.c.times + times, last_ms=at_ms)
     )
 
 

@@ -5,6 +5,7 @@ Held in memory by intake, the only writer. After a transaction that failed, load
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -25,8 +26,13 @@ class Registry:
 
     def __init__(self) -> None:
         self._owners: dict[str, str] = {}
+        self.owned = 0  # counts changes of owners
         self._devices: dict[str, Device] = {}
         self._series: dict[tuple[str, str], Series] = {}
+        self._series_of: Counter[str] = Counter()  # by device
+        self._devices_by_owner: Counter[str] = Counter()
+        self._series_by_owner: Counter[str] = Counter()
+        self._expected: dict[str, set[tuple[str, str]]] = {}  # let in by room_for(), not seen yet
 
     @classmethod
     def load(cls, connection: sa.Connection) -> Registry:
@@ -34,15 +40,39 @@ class Registry:
         registry = cls()
         for row in connection.execute(sa.select(schema.devices)):
             if row.kind:
-                registry._owners[row.id] = row.gateway
+                registry._own(row.id, row.gateway)
             registry._devices[row.id] = device_of(dict(row._mapping))
         for row in connection.execute(sa.select(schema.series)):
             registry._remember(row.id, registry._devices[row.device], row.measurement)
         return registry
 
     def owner_of(self, device: str) -> str | None:
-        """Return the gateway whose birth named a device, or None: data alone claims nothing."""
+        """Return the gateway whose birth named a device, or None: data alone claims nothing.
+
+        A device that speaks for itself is ITSELF's.
+        """
         return self._owners.get(device)
+
+    def devices_of(self, owner: str) -> int:
+        """Return how many devices a gateway has."""
+        return self._devices_by_owner[owner]
+
+    def has_room_for(self, device: str, measurement: str, most: int) -> bool:
+        """Whether a device's series is there, or its owner has fewer than so many.
+
+        Of devices that speak for themselves each counts for itself.
+        """
+        if (device, measurement) in self._series:
+            return True
+        owner = self._owners[device]
+        expected = self._expected.setdefault(owner or f"/{device}", set())
+        if (device, measurement) in expected:
+            return True
+        there = self._series_by_owner[owner] if owner else self._series_of[device]
+        if there + len(expected) >= most:
+            return False
+        expected.add((device, measurement))
+        return True
 
     def all_series(self) -> Iterable[Series]:
         return self._series.values()
@@ -86,7 +116,7 @@ class Registry:
             owner = self._claimed(connection, told.id)
             if owner not in (None, birth.gateway):
                 refused.append(told.id)
-                self._owners[told.id] = str(owner)
+                self._own(told.id, str(owner))
         changed: list[Series] = []
         for told in birth.devices:
             if told.id not in refused:
@@ -125,7 +155,7 @@ class Registry:
                 schema.devices.insert().values(id=told.id, first_seen_ms=now_ms, **row)
             )
         device = device_of({"id": told.id, **row})
-        self._owners[told.id] = gateway
+        self._own(told.id, gateway)
         if device == self._devices.get(told.id):
             return []
         self._devices[told.id] = device
@@ -158,8 +188,35 @@ class Registry:
             for number, (device, measurement) in enumerate(names, last + 1)
         ]
 
+    def adopt(
+        self, connection: sa.Connection, owner: str, told: DeviceBirth, now_ms: int
+    ) -> list[Series]:
+        """Write a device down that a person adopted; return its series if they are not what
+        they were."""
+        return self._update(connection, owner, told, now_ms)
+
+    def _own(self, device: str, owner: str) -> None:
+        before = self._owners.get(device)
+        if before == owner:
+            return
+        if before is not None:
+            self._devices_by_owner[before] -= 1
+            self._series_by_owner[before] -= self._series_of[device]
+        self.owned += 1
+        self._owners[device] = owner
+        self._devices_by_owner[owner] += 1
+        self._series_by_owner[owner] += self._series_of[device]
+
     def _remember(self, number: int, device: Device, measurement: str) -> Series:
         series = Series(id=number, device=device, measurement=measurement)
+        if (device.id, measurement) not in self._series:
+            owner = self._owners.get(device.id)
+            self._series_of[device.id] += 1
+            if owner is not None:
+                self._series_by_owner[owner] += 1
+                self._expected.get(owner or f"/{device.id}", set()).discard(
+                    (device.id, measurement)
+                )
         self._series[device.id, measurement] = series
         return series
 

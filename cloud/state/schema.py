@@ -106,6 +106,65 @@ devices = Table(
     Column("first_seen_ms", BigInteger, nullable=False),
 )
 
+# Which period a device was born with, since when: completeness counts by it. Bounded per device.
+device_periods = Table(
+    "device_periods",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("device", String(63), nullable=False, index=True),
+    Column("from_ms", BigInteger, nullable=False),
+    Column("period_s", Float),
+    Column("measurements", JSON, nullable=False),  # the names its birth said it would send
+)
+
+# When gateways came and went. Bounded per gateway.
+gateway_states = Table(
+    "gateway_states",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("gateway", String(63), nullable=False, index=True),
+    Column("at_ms", BigInteger, nullable=False),
+    Column("online", Boolean, nullable=False),
+)
+
+# Readings that came long after they were observed, by the UTC hour of that.
+late_readings = Table(
+    "late_readings",
+    metadata,
+    Column("device", String(63), primary_key=True),
+    Column("hour_ms", BigInteger, primary_key=True),
+    Column("readings", BigInteger, nullable=False),
+)
+
+# Devices that nobody has adopted yet, or that were refused: docs/decisions/0007.
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("device", String(63), primary_key=True),
+    Column("sender", String(63), primary_key=True),  # the gateway; "" where it spoke for itself
+    Column("state", String(16), nullable=False),  # cloud.core.waiting.State
+    Column("first_ms", BigInteger, nullable=False),
+    Column("last_ms", BigInteger, nullable=False),
+    Column("readings", BigInteger, nullable=False),  # that wait now
+    Column("dropped", BigInteger, nullable=False),  # that there was no room for, or too old
+    Column("measurements", JSON, nullable=False),
+    Column("told", JSON),  # contract.messages.DeviceBirth: by its gateway, or by who adopts it
+    Column("decided_ms", BigInteger),
+    Column("decided_by", Text, nullable=False),
+)
+
+inbox_readings = Table(
+    "inbox_readings",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("device", String(63), nullable=False),
+    Column("sender", String(63), nullable=False),
+    Column("received_ms", BigInteger, nullable=False),
+    Column("readings", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),  # msgpack of contract.readings.Reading, zstd
+    Index("ix_inbox_readings_device_sender", "device", "sender"),
+)
+
 # --- what is measured --------------------------------------------------------------------------
 
 series = Table(
@@ -404,4 +463,8 @@ audit = Table(
     Column("action", String(63), nullable=False),
     Column("subject", Text, nullable=False),
     Column("note", Text, nullable=False),
+    # The same again, within a day, is counted and not written down anew.
+    Column("times", BigInteger, nullable=False, server_default="1"),
+    Column("last_ms", BigInteger),  # the last time; null: once
+    Index("ix_audit_subject_action", "subject", "action"),
 )

@@ -74,7 +74,9 @@ class Device(View):
     )
     name: str
     profile: str = Field(description="How it is read: <kind>/<vendor>-<model>")
-    gateway: str = Field(description="The gateway that reads it")
+    gateway: str = Field(
+        description="The gateway that reads it; empty for one that speaks for itself"
+    )
     gateway_online: bool = Field(description="Whether that gateway is connected")
     period_s: float | None = Field(description="Seconds between readings")
     asset: str = Field(description="The asset's code")

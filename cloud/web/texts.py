@@ -92,6 +92,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "device.cases": ("该设备的案件", "Cases of this device"),
     "online": ("在线", "online"),
     "offline": ("离线", "offline"),
+    "itself": ("无网关，设备直连", "none: it speaks for itself"),
     "gateway.offline": ("网关离线", "gateway offline"),
     "stale": ("数据陈旧", "stale"),
     "stale.since": ("数据陈旧 · {age}", "stale · {age}"),

@@ -26,11 +26,12 @@ from cloud.state.database import Database
 from contract import codec, messages, topics
 from contract.clock import SystemClock
 from contract.errors import StorageError
-from contract.messages import Ack
+from contract.messages import Ack, Birth, DeviceBirth
 from contract.readings import Batch, Reading
 from tests.suites.brokers import BROKERS, Broker, free_port, running
 
 EPOCH = "0123abcd"
+BIRTH = topics.gateway_topic("cabinet", "birth")
 DATA, ACK = topics.gateway_topic("cabinet", "data"), topics.gateway_topic("cabinet", "ack")
 
 
@@ -44,6 +45,13 @@ def batch(seq: int, size: int = 1) -> bytes:
     now_ms = SystemClock().now_ms()
     readings = tuple(Reading("gas-1", "gas_pressure", now_ms + n, 2.0) for n in range(size))
     return codec.encode_batch(Batch(epoch=EPOCH, seq=seq, readings=readings))
+
+
+def birth() -> bytes:
+    told = DeviceBirth(id="gas-1", kind="gas", profile="gas/x", period_s=1, measurements=())
+    return messages.encode(
+        Birth(gateway="cabinet", agent_version="1", config_version="1", born_ms=1, devices=(told,))
+    )
 
 
 class Gateway:
@@ -61,6 +69,7 @@ class Gateway:
         self.client.connect("127.0.0.1", port)
         self.client.loop_start()
         assert subscribed.wait(20)
+        self.client.publish(BIRTH, birth(), qos=1).wait_for_publish(20)
 
     def send(self, payload: bytes) -> None:
         self.client.publish(DATA, payload, qos=1).wait_for_publish(20)

@@ -34,7 +34,7 @@ def head(sensor: Sensor, w: Wording) -> str:
         (w("device.address"), sensor.place.address),
         (w("device.owner"), sensor.owner),
         (w("device.asset"), sensor.asset),
-        (w("device.gateway"), f"{sensor.gateway} · {online}"),
+        (w("device.gateway"), f"{sensor.gateway} · {online}" if sensor.gateway else w("itself")),
         (w("device.profile"), sensor.profile),
         (w("device.period"), w.seconds(sensor.period_s) if sensor.period_s else ""),
         (w("device.tags"), tags),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from cloud.core import model
+from cloud.core.waiting import ITSELF
 from cloud.ports import Latest
 from cloud.state import schema
 from cloud.web import models
@@ -74,7 +75,7 @@ def sensors(
             name=row.name or row.id,
             profile=row.profile,
             gateway=row.gateway,
-            gateway_online=bool(row.online),
+            gateway_online=bool(row.online) or row.gateway == ITSELF,
             period_s=row.period_s,
             asset=row.asset,
             owner=row.owner,

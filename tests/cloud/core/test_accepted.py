@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from cloud.core.accepted import Accepted, admit_columns
 from cloud.core.admit import EARLIEST_MS, LATEST_MS, admit
 from cloud.core.columns import Columns
+from cloud.core.waiting import Standing
 from contract.codec import Decoded, encode_batch, read_pack
 from contract.columnar import columnar
 from contract.intervals import IntervalSet
@@ -51,7 +52,7 @@ def test_the_fast_way_stores_what_admission_would_store(
     accepted: Accepted, told: list[Reading]
 ) -> None:
     batch = Batch(epoch="0123abcd", seq=1, readings=tuple(told))
-    admission = admit(Decoded(batch), gateway="here", have=IntervalSet(), owner_of=lambda _: "here")
+    admission = admit(Decoded(batch), have=IntervalSet(), standing_of=lambda *_: Standing.STORED)
     found = through(accepted, *told)
     if found is None:
         return

@@ -2,22 +2,29 @@ from __future__ import annotations
 
 import pytest
 
-from cloud.core.admit import EARLIEST_MS, LATEST_MS, Admission, admit
+from cloud.core.admit import EARLIEST_MS, LATEST_MS, Admission, admit, sort_out
+from cloud.core.waiting import Standing
 from contract.codec import Decoded, Rejected
 from contract.intervals import IntervalSet
 from contract.quality import Quality
 from contract.readings import Batch, Reading
 
 NOW_MS = 1_790_000_000_000
-OWNERS = {"noise-1": "here", "noise-2": "elsewhere"}
+STANDINGS: dict[str, Standing | str] = {
+    "noise-1": Standing.STORED,
+    "noise-2": "device noise-2 belongs to gateway elsewhere",
+}
+
+
+def standing_of(device: str, _measurement: str) -> Standing | str:
+    return STANDINGS.get(device, Standing.WAITS)
 
 
 def of(*readings: Reading, seq: int = 3, have: IntervalSet | None = None) -> Admission:
     return admit(
         Decoded(Batch(epoch="0123abcd", seq=seq, readings=readings), (Rejected(9, "x", "bad"),)),
-        gateway="here",
         have=have or IntervalSet(),
-        owner_of=OWNERS.get,
+        standing_of=standing_of,
     )
 
 
@@ -43,8 +50,22 @@ def test_what_the_codec_set_aside_stays_set_aside() -> None:
     assert of(reading()).rejected == (Rejected(9, "x", "bad"),)
 
 
-def test_a_device_that_nobody_claimed_goes_in() -> None:
-    assert of(reading("new")).readings == (reading("new"),)
+def test_a_device_that_nobody_adopted_waits() -> None:
+    admission = of(reading("new"), reading("new"), reading())
+    assert (admission.readings, admission.waiting) == ((reading(),), (reading("new"),))
+    assert admission.rejected[1].reason == "told twice in one batch"
+
+
+def test_a_name_is_judged_once_however_often_it_is_told() -> None:
+    asked = []
+
+    def ask(device: str, measurement: str) -> Standing | str:
+        asked.append((device, measurement))
+        return Standing.STORED
+
+    told = [reading(observed_ms=NOW_MS + n) for n in range(5)]
+    assert len(sort_out(told, (), ask).readings) == 5
+    assert asked == [("noise-1", "noise_laeq")]
 
 
 def test_another_gateways_device_is_set_aside_and_the_rest_kept() -> None:

@@ -104,8 +104,8 @@ def due(edges: Counts, stretches: Sequence[Stretch]) -> Counts:
 
 def short(due_each: Counts, came: Counts) -> Counts:
     """Return how many readings each bucket lacks, but for one that slipped into a neighbour."""
-    lacking = np.maximum(due_each - came, 0)
-    more = np.maximum(came - due_each, 0)
+    lacking: Counts = np.maximum(due_each - came, 0)
+    more: Counts = np.maximum(came - due_each, 0)
     for lack, spare in ((lacking[1:], more[:-1]), (lacking[:-1], more[1:])):
         moved = np.minimum(np.minimum(lack, spare), 1)
         lack -= moved
@@ -117,7 +117,7 @@ def overlap_ms(edges: Counts, outages: Sequence[Outage]) -> Counts:
     """Return how much of each bucket lies in any of the outages."""
     total = np.zeros(len(edges) - 1, np.int64)
     for from_ms, to_ms in _union(outages):
-        total += np.diff(np.clip(edges, from_ms, to_ms))
+        total += np.diff(np.clip(edges, from_ms, to_ms)).astype(np.int64)
     return total
 
 

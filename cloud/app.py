@@ -18,7 +18,7 @@ from cloud.intake import MqttIntake
 from cloud.pipeline import Line
 from cloud.ports import OpenedStore, SeriesStore
 from cloud.rules.loader import RuleSet, load_rules
-from cloud.series import open_store
+from cloud.series import Site, open_store
 from cloud.series.keeper import Keeper, Timing
 from cloud.series.rollups import Retention
 from cloud.series.sealer import Keep, Sealer
@@ -51,14 +51,14 @@ def initialise(config: CloudConfig) -> Database:
 
 def opened_store(config: CloudConfig, database: Database) -> OpenedStore:
     days = config.series.rollups
-    return open_store(
-        config.series.store,
-        database,
-        config.data,
-        SystemClock(),
-        config.zone,
-        Retention(minute=days.minute_days, hour=days.hour_days, day=days.day_days),
+    site = Site(
+        database=database,
+        data=config.data,
+        clock=SystemClock(),
+        influxdb=config.series.influxdb,
     )
+    keep = Retention(minute=days.minute_days, hour=days.hour_days, day=days.day_days)
+    return open_store(config.series.store, site, config.zone, keep)
 
 
 def store(config: CloudConfig, database: Database) -> SeriesStore:

@@ -86,11 +86,30 @@ class RollupDays(_Section):
     day_days: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
 
+class InfluxSettings(_Section):
+    """A server that speaks InfluxDB's protocols; database is its database, or its bucket.
+
+    write_api: v1 (/write) for InfluxDB before 1.8. again_s: what is sealed is written once more
+    when it is so old, as a server that is killed may forget what it has acknowledged.
+    """
+
+    url: Annotated[str, Field(pattern=r"^https?://[^\s/]+(/[^\s]*[^\s/])?$")]
+    database: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")] = "gridwarden"
+    org: str = "-"
+    write_api: Literal["v1", "v2"] = "v2"
+    token_file: Path | None = None
+    user: str | None = None
+    password_file: Path | None = None
+    timeout_s: Seconds = 30.0
+    again_s: Seconds = 120.0
+
+
 class SeriesSettings(_Section):
     """Where readings are kept."""
 
-    store: Literal["lake"] = "lake"
+    store: Literal["lake", "influxdb"] = "lake"
     rollups: RollupDays = RollupDays()
+    influxdb: InfluxSettings | None = None
 
 
 class Rules(_Section):
@@ -169,16 +188,39 @@ def load(path: Path) -> CloudConfig:
             "rules": config.rules.model_copy(
                 update={"files": tuple(base / file for file in config.rules.files)}
             ),
+            "series": _series(config.series, base),
         }
     )
-    missing = [
+    problems = [
         document.problem(where, f"no such file: {file}")
         for where, file in _files(resolved)
         if not file.is_file()
     ]
-    if missing:
-        raise ConfigError(*missing)
+    influxdb = resolved.series.influxdb
+    if resolved.series.store == "influxdb" and influxdb is None:
+        problems.append(document.problem(("series", "store"), "influxdb needs series.influxdb"))
+    if influxdb is not None and influxdb.again_s > resolved.seal.keep_s:
+        problems.append(
+            document.problem(
+                ("series", "influxdb", "again_s"),
+                f"{influxdb.again_s:g} s is longer than seal.keep_s, {resolved.seal.keep_s:g} s:"
+                " what is to be written again would be gone",
+            )
+        )
+    if problems:
+        raise ConfigError(*problems)
     return resolved
+
+
+def _series(series: SeriesSettings, base: Path) -> SeriesSettings:
+    if series.influxdb is None:
+        return series
+    files = {
+        name: base / value
+        for name in ("token_file", "password_file")
+        if (value := getattr(series.influxdb, name)) is not None
+    }
+    return series.model_copy(update={"influxdb": series.influxdb.model_copy(update=files)})
 
 
 def _files(config: CloudConfig) -> list[tuple[strict_yaml.Where, Path]]:
@@ -187,6 +229,12 @@ def _files(config: CloudConfig) -> list[tuple[strict_yaml.Where, Path]]:
     ]
     if config.broker.password_file:
         files.append((("broker", "password_file"), config.broker.password_file))
+    if influxdb := config.series.influxdb:
+        files += [
+            (("series", "influxdb", name), file)
+            for name in ("token_file", "password_file")
+            if (file := getattr(influxdb, name)) is not None
+        ]
     if config.broker.ca_file:
         files.append((("broker", "ca_file"), config.broker.ca_file))
     return files

@@ -40,3 +40,14 @@ def test_a_file_that_is_not_there_is_named_with_its_key(tmp_path: Path) -> None:
 def test_the_stores_that_may_be_named_are_those_there_are() -> None:
     allowed = get_args(SeriesSettings.model_fields["store"].annotation)
     assert set(allowed) == set(SERIES_STORES)
+
+
+def test_influxdb_needs_its_server_and_blocks_to_write_again(tmp_path: Path) -> None:
+    text = "data: d\nbroker: {host: h}\nseries:\n  store: influxdb\n"
+    with pytest.raises(ConfigError, match=r"cloud.yaml:4: series.store: influxdb needs"):
+        load(write(tmp_path, text))
+    text += "  influxdb: {url: 'http://h:8086', again_s: 7200, token_file: none}\n"
+    with pytest.raises(ConfigError) as caught:
+        load(write(tmp_path, text))
+    assert "series.influxdb.token_file: no such file: " in str(caught.value)
+    assert "series.influxdb.again_s: 7200 s is longer than seal.keep_s, 3600 s" in str(caught.value)

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from cloud.core.columns import Columns
 from cloud.core.rollup import DAY_MS, HOUR_MS, MINUTE_MS, Tier, bucket_of
 from cloud.ports import OpenedStore, SeriesStore, Stepped
-from cloud.series import SERIES_STORES, hot, open_store
-from cloud.series.hot_view import HotView
+from cloud.series import SERIES_STORES, Site, hot, open_store
 from cloud.series.rollup_list import due_days, kept_from_ms, listed, make_anew
 from cloud.series.rollups import FAN_IN, GRACE_S, SETTLED_MS, Retention
 from cloud.series.sealer import Sealer
@@ -79,8 +78,9 @@ def make(folder: Path, keep: Retention | None = None) -> RollupBench:
                 schema.series.insert().values(id=number, device="d", measurement=measurement)
             )
     clock = ManualClock(T0_MS + HOUR_MS)
-    opened = open_store("lake", database, folder, clock, SHANGHAI, keep or Retention())
-    plain = SERIES_STORES["lake"](database, folder, clock, HotView()).series
+    site = Site(database=database, data=folder, clock=clock)
+    opened = open_store("lake", site, SHANGHAI, keep or Retention())
+    plain = SERIES_STORES["lake"](Site(database=database, data=folder, clock=clock)).series
     return RollupBench(database, opened, plain, clock, folder)
 
 

@@ -1,0 +1,1 @@
+"""Readings in a server that speaks InfluxDB's protocols: line protocol in, InfluxQL out."""

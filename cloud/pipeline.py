@@ -88,6 +88,7 @@ class Line:
                 self._admit(work, message)
             self._desk.hear(work)
             columns = _doubted(concatenate(work.columns), now_ms)
+            self._accepted.flag(columns)
             if len(columns):
                 self._block = hot.append(connection, columns, now_ms)
             events: list[ConditionEvent] = [

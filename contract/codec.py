@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import re
+import threading
 from collections.abc import Callable
 
 import msgspec
@@ -86,6 +87,7 @@ class Pack(msgspec.Struct, frozen=True):
     rejected: tuple[Rejected, ...]
 
 
+_of_thread = threading.local()
 _encode_pack = msgspec.json.Encoder().encode
 _decode_pack = msgspec.json.Decoder(list[Record]).decode
 _decode_raw = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -201,7 +203,7 @@ def inflate(payload: bytes) -> bytes:
         raise DecodeError(f"{len(payload)} bytes; the most allowed is {MAX_WIRE_BYTES}")
     if not payload.startswith(ZSTD_MAGIC):
         return payload
-    decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_JSON_BYTES)
+    decompressor = _decompressor()
     try:
         if 0 < zstandard.frame_content_size(payload) <= MAX_JSON_BYTES:
             return decompressor.decompress(payload)
@@ -211,6 +213,15 @@ def inflate(payload: bytes) -> bytes:
     if len(pack) > MAX_JSON_BYTES:
         raise DecodeError(f"inflates to more than {MAX_JSON_BYTES} bytes")
     return pack
+
+
+def _decompressor() -> zstandard.ZstdDecompressor:
+    """Return this thread's own: making one costs more than a small batch's whole decoding."""
+    found: zstandard.ZstdDecompressor | None = getattr(_of_thread, "decompressor", None)
+    if found is None:
+        found = zstandard.ZstdDecompressor(max_window_size=MAX_JSON_BYTES)
+        _of_thread.decompressor = found
+    return found
 
 
 def _records(payload: bytes) -> tuple[list[Bases], list[Rejected]]:

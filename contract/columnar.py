@@ -52,7 +52,7 @@ def _columns(records: list[Record], base_name: str, base_time_s: float) -> Colum
     names = [r.n for r in records]
     if units.count(None) < len(units) or None in names:
         return None
-    value = np.array([r.v for r in records], np.float64)
+    value = [r.v for r in records]
     quality = _quality([r.q for r in records])
     base_s = _base_times([r.bt for r in records], base_time_s)
     if quality is None or base_s is None or not _all_told(records, value):
@@ -63,7 +63,7 @@ def _columns(records: list[Record], base_name: str, base_time_s: float) -> Colum
     return Columnar(
         names=_full([r.bn for r in records], cast("list[str]", names), base_name),
         observed_ms=np.rint(time_s * 1000).astype(np.int64),
-        value=value,
+        value=np.array(value, np.float64),  # NaN for None
         quality=quality,
     )
 
@@ -87,15 +87,10 @@ def _base_times(told: list[float | None], base_s: float) -> NDArray[np.float64] 
     return given[1:] if np.abs(given).max() <= MOST_S else None
 
 
-def _all_told(records: list[Record], value: NDArray[np.float64]) -> bool:
+def _all_told(records: list[Record], value: list[float | None]) -> bool:
     """Whether each reading without a number says so, and with which quality."""
-    finite = np.isfinite(value)
-    return bool(finite.all()) or all(
-        records[at].v is None
-        and records[at].vb is None
-        and records[at].vs == ""
-        and records[at].q != ""
-        for at in np.flatnonzero(~finite).tolist()
+    return None not in value or all(
+        one.v is not None or (one.vb is None and one.vs == "" and one.q != "") for one in records
     )
 
 

@@ -47,17 +47,35 @@ class Accepted:
         """Have admit() asked about everything again."""
         self._numbers.clear()
 
-    def _bound(self, number: int, measurement: str) -> None:
+    def flag(self, columns: Columns) -> None:
+        """Mark what the quantities cannot be; one such value would spoil every mean it is in.
+
+        Series that were never learnt are admit()'s, which marks them itself.
+        """
+        if not len(columns):
+            return
+        self._make_room(int(columns.series.max()))
+        low, high = self.low[columns.series], self.high[columns.series]
+        outside = (columns.value < low) | (columns.value > high)
+        columns.quality[outside] |= np.uint16(Quality.OVER_RANGE)
+
+    def _make_room(self, number: int) -> None:
         if number >= len(self.low):
             more = max(number + 1, 2 * len(self.low)) - len(self.low)
             self.low = np.concatenate((self.low, np.full(more, -np.inf)))
             self.high = np.concatenate((self.high, np.full(more, np.inf)))
+
+    def _bound(self, number: int, measurement: str) -> None:
+        self._make_room(number)
         quantity = quantity_of(measurement)
         self.low[number], self.high[number] = quantity.low, quantity.high
 
 
 def admit_columns(batch: Columnar, gateway: str, accepted: Accepted) -> Columns | None:
-    """Return a batch's columns if admit() would store all of it, else None: ask admit()."""
+    """Return a batch's columns if admit() would store all of it, else None: ask admit().
+
+    Whether its values are possible is left to Accepted.flag(), once a commit.
+    """
     if not batch.names:
         return concatenate(())
     known = accepted.numbers(gateway)
@@ -67,12 +85,12 @@ def admit_columns(batch: Columnar, gateway: str, accepted: Accepted) -> Columns 
         return None
     if not _possible(batch.observed_ms) or _doubled(numbers, batch.observed_ms):
         return None
-    series = np.array(numbers, np.int32)
-    outside = (batch.value < accepted.low[series]) | (batch.value > accepted.high[series])
-    quality = batch.quality
-    if outside.any():
-        quality = quality | np.where(outside, np.uint16(Quality.OVER_RANGE), np.uint16(0))
-    return Columns(series=series, observed_ms=batch.observed_ms, value=batch.value, quality=quality)
+    return Columns(
+        series=np.array(numbers, np.int32),
+        observed_ms=batch.observed_ms,
+        value=batch.value,
+        quality=batch.quality,
+    )
 
 
 def _possible(observed_ms: NDArray[np.int64]) -> bool:

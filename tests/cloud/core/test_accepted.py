@@ -44,7 +44,10 @@ def accepted() -> Accepted:
 def through(accepted: Accepted, *told: Reading, gateway: str = "here") -> Columns | None:
     batch = columnar(read_pack(encode_batch(Batch(epoch="0123abcd", seq=1, readings=told))))
     assert batch is not None
-    return admit_columns(batch, gateway, accepted)
+    found = admit_columns(batch, gateway, accepted)
+    if found is not None:
+        accepted.flag(found)
+    return found
 
 
 @given(readings)
@@ -89,3 +92,14 @@ def test_what_was_accepted_is_forgotten_when_somebodys_standing_changes() -> Non
     assert through(known, one) is not None
     known.forget()
     assert through(known, one) is None
+
+
+def test_series_that_were_never_learnt_are_left_alone() -> None:
+    columns = Columns(
+        series=np.array([99], np.int32),
+        observed_ms=np.array([NOW_MS], np.int64),
+        value=np.array([1e9]),
+        quality=np.array([0], np.uint16),
+    )
+    Accepted().flag(columns)
+    assert columns.quality.tolist() == [0]

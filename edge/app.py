@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
 
@@ -13,7 +13,6 @@ from contract.clock import Clock, SystemClock
 from contract.commands import read_key
 from contract.errors import ConfigError
 from contract.messages import Birth
-from contract.readings import Reading
 from edge import lock
 from edge.aggregating import Aggregating
 from edge.buffer import Buffer, OpenStore
@@ -33,7 +32,7 @@ from edge.metrics import served
 from edge.order_book import OrderBook
 from edge.parts import parts_of, source_name
 from edge.pipeline import Pipeline
-from edge.ports import Held, NotAllowed, Source, Written
+from edge.ports import Held, Source
 from edge.quarantine import Quarantine
 from edge.replies import Replies
 from edge.sources import GOODBYE_S, Sources
@@ -231,7 +230,7 @@ class Agent:
     def _new_commands(self, config: EdgeConfig) -> Commands:
         carry_out = CarryOut(
             file=config.path,
-            on_demand=NobodyToAsk(),
+            on_demand=self.on_demand,
             buffer=self.buffer,
             changes=self._changes,
             resend=lambda numbers: self._uplink.send_again(numbers),
@@ -325,17 +324,3 @@ def _birth(config: EdgeConfig, clock: Clock) -> Birth:
         born_ms=clock.now_ms(),
         devices=tuple(device.birth for device in config.devices),
     )
-
-
-class NobodyToAsk:
-    """An OnDemand without devices."""
-
-    async def read(
-        self, device: str, measurements: Sequence[str] | None = None
-    ) -> Sequence[Reading]:
-        """Refuse."""
-        raise NotAllowed(f"{device} cannot be asked out of turn, {measurements}")
-
-    async def write(self, device: str, point: str, value: float | str) -> Written:
-        """Refuse."""
-        raise NotAllowed(f"{device} cannot be asked out of turn, {point} {value}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,8 +101,8 @@ class FakeClient:
         self._acks: asyncio.Queue[bytes] = asyncio.Queue()
         self.messages = self._messages()
 
-    async def subscribe(self, topic: str, qos: int) -> tuple[int]:
-        return (qos,)
+    async def subscribe(self, topics: Sequence[tuple[str, int]]) -> list[int]:
+        return [qos for _, qos in topics]
 
     async def publish(
         self, topic: str, payload: bytes, qos: int = 0, *, retain: bool = False

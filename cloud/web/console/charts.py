@@ -11,14 +11,24 @@ from cloud.web.freshness import stale_after_ms
 from cloud.web.limits import Limit
 from cloud.web.wording import DECIMALS, Wording
 
-WINDOWS_S = {"1h": 3_600, "6h": 21_600, "24h": 86_400, "7d": 604_800}
+WINDOWS_S = {
+    "1h": 3_600,
+    "6h": 21_600,
+    "24h": 86_400,
+    "7d": 604_800,
+    "30d": 2_592_000,
+    "1y": 31_536_000,
+}
 POINTS = 360  # a chart's width on a phone; four pixels a point on a screen
-STEPS_MS = tuple(1000 * s for s in (1, 2, 5, 10, 20, 30, 60, 120, 240, 600, 1200, 1680))
+STEPS_MS = tuple(
+    1000 * s for s in (1, 2, 5, 10, 20, 30, 60, 120, 240, 600, 1_200, 1_800, 3_600, 7_200, 86_400)
+)
 LEAST_SPAN_MS = 120_000
 
 NEAR = 8  # a limit this many times the values' span away would flatten the curve: not drawn
 
 LINE, BAND, GRID, INK, MUTED = "#0b6e75", "rgba(11,110,117,.14)", "#e4e9ed", "#17212b", "#5b6875"
+FLAGGED = "rgba(194,65,12,.10)"
 SEVERITY_COLOURS = {
     "low": "#2f5f9e",
     "medium": "#8a6100",
@@ -27,15 +37,16 @@ SEVERITY_COLOURS = {
 }
 
 
-def frame(window: str, first_seen_ms: int, now_ms: int) -> tuple[int, int, int]:
+def frame(window: str, first_seen_ms: int, now_ms: int, offset_ms: int = 0) -> tuple[int, int, int]:
     """Return (from_ms, to_ms, step_ms) of a chart: the window, or since the device is known.
 
-    Frames stand still for a step, so that all who look at one see the same.
+    Frames stand still for a step, so that all who look at one see the same; steps begin where they
+    do on a local clock that is offset_ms ahead of UTC.
     """
     known_ms = now_ms - first_seen_ms
     span_ms = min(WINDOWS_S[window] * 1000, max(known_ms, LEAST_SPAN_MS))
     step_ms = next(step for step in STEPS_MS if step * POINTS >= span_ms or step == STEPS_MS[-1])
-    to_ms = (now_ms // step_ms + 1) * step_ms
+    to_ms = ((now_ms + offset_ms) // step_ms + 1) * step_ms - offset_ms
     return to_ms - math.ceil(span_ms / step_ms) * step_ms, to_ms, step_ms
 
 
@@ -55,7 +66,7 @@ def chart(
 
     ECharts would show the browser's time zone; it is given local times as if they were UTC.
     """
-    shift_ms = _shift_ms(w, to_ms)
+    shift_ms = shift(w, to_ms)
     low, mean, height = _columns(points, period_s, step_ms, shift_ms) if points else ([], [], [])
     symbol = w.unit(unit)
     return {
@@ -84,9 +95,33 @@ def chart(
         "series": [
             _band(low, {"opacity": 0}),
             _band(height, {"color": BAND}),
-            _line(w.measurement(measurement), mean, [_limit(each, unit, w) for each in limits]),
+            {
+                **_line(
+                    w.measurement(measurement), mean, [_limit(each, unit, w) for each in limits]
+                ),
+                "markArea": {
+                    "silent": True,
+                    "itemStyle": {"color": FLAGGED},
+                    "data": _areas(flagged(points, step_ms), shift_ms),
+                },
+            },
         ],
     }
+
+
+def flagged(points: Stepped | None, step_ms: int) -> list[tuple[int, int]]:
+    """Return the stretches in which some readings did not count, UTC milliseconds."""
+    found: list[tuple[int, int]] = []
+    for at_ms, excluded in zip(points.from_ms, points.excluded, strict=True) if points else ():
+        if excluded and found and found[-1][1] == at_ms:
+            found[-1] = (found[-1][0], at_ms + step_ms)
+        elif excluded:
+            found.append((at_ms, at_ms + step_ms))
+    return found
+
+
+def _areas(stretches: list[tuple[int, int]], shift_ms: int) -> list[list[dict[str, int]]]:
+    return [[{"xAxis": begin + shift_ms}, {"xAxis": end + shift_ms}] for begin, end in stretches]
 
 
 def _time_axis(from_ms: int, to_ms: int) -> dict[str, Any]:
@@ -172,8 +207,8 @@ def _reach(points: Stepped | None, limits: Sequence[Limit]) -> dict[str, Any]:
     """Let the axis reach those limits that are not far away, so that they can be seen."""
     lows = [low for low in points.minimum if low is not None] if points else []
     highs = [high for high in points.maximum if high is not None] if points else []
-    if not lows:
-        return {}
+    if not lows:  # without this, the axis of what was drawn before would stay
+        return {"min": 0, "max": 1, "interval": 1, "axisLabel": {":formatter": "v => ''"}}
     least, most = min(lows), max(highs)
     span = max(most - least, abs(most) * 0.1, 1e-9)
     near = [
@@ -197,11 +232,14 @@ def nice(step: float) -> float:
 
 
 def _clock(for_ms: int) -> str:
+    if for_ms > 8 * 86_400_000:
+        return "{yyyy}-{MM}-{dd}" if for_ms > 90 * 86_400_000 else "{MM}-{dd}"
     if for_ms > 86_400_000:
         return "{MM}-{dd} {HH}:{mm}"
     return "{HH}:{mm}" if for_ms > 600_000 else "{HH}:{mm}:{ss}"
 
 
-def _shift_ms(w: Wording, at_ms: int) -> int:
+def shift(w: Wording, at_ms: int) -> int:
+    """Return how far the local clock is ahead of UTC, in milliseconds."""
     offset = w.local(at_ms).utcoffset()
     return round(offset.total_seconds() * 1000) if offset else 0

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 
 from nicegui import ui
 
 from cloud.core.schedule import era_at
+from cloud.core.statistics import Statistics
 from cloud.ports import Stepped
-from cloud.web.console import charts, device_views, lists, views
+from cloud.series.summaries import Subject, summarise
+from cloud.web.console import charts, device_views, lists, summaries, views
 from cloud.web.console.chosen import place
 from cloud.web.console.screen import Screen
 from cloud.web.limits import Limit, limits
 from cloud.web.pages import render
-from cloud.web.queries.devices import unit_of
+from cloud.web.queries.devices import Sensor, unit_of
 from cloud.web.snapshots import Snapshot
 from cloud.web.wording import Wording
 from contract.errors import StorageError
@@ -67,13 +70,15 @@ class Chart:
                 ).classes("measurements")
             self._chart = ui.echart({}).classes("plot")
             self._note = ui.label().classes("note")
+            self._summary = ui.html(sanitize=False)
 
     async def update(self, snapshot: Snapshot, now_ms: int) -> None:
         """Draw again when another step has begun, or the reader chose otherwise."""
         sensor = snapshot.sensors.get(self._device)
         if sensor is None or self._measurement not in sensor.series:
             return
-        frame = charts.frame(self._window, sensor.first_seen_ms, now_ms)
+        w = self._screen.w
+        frame = charts.frame(self._window, sensor.first_seen_ms, now_ms, charts.shift(w, now_ms))
         wanted = (self._measurement, *frame)
         if wanted == self._drawn:
             return
@@ -86,6 +91,37 @@ class Chart:
         except StorageError:
             self._drawn = None  # try again at the next tick
         self._draw(snapshot, points, frame, now_ms)
+        await self._summarise(sensor, frame)
+
+    async def _summarise(self, sensor: Sensor, frame: tuple[int, int, int]) -> None:
+        """Draw the statistics of the chart's time, read once for all who look at it."""
+        from_ms, to_ms, _ = frame
+        measurement = self._measurement
+        services = self._screen.console.services
+        subject = Subject(
+            device=self._device,
+            measurement=measurement,
+            series=sensor.series[measurement],
+            period_s=sensor.period_s,
+        )
+        until_ms = min(to_ms, self._screen.now_ms)
+        load = partial(
+            summarise,
+            services.series_store,
+            subject,
+            from_ms,
+            max(until_ms, from_ms + 1),
+            zone=services.timezone,
+            hours=services.hours,
+        )
+        found: Statistics | None = None
+        with suppress(StorageError, ValueError):
+            key = ("statistics", subject.series, self._window)
+            found = await self._screen.console.shared.get(key, frame, load)
+        if measurement == self._measurement:
+            self._summary.set_content(
+                summaries.summary(found, self._device, measurement, from_ms, to_ms, self._screen.w)
+            )
 
     def _draw(
         self, snapshot: Snapshot, points: Stepped | None, frame: tuple[int, int, int], now_ms: int
@@ -126,7 +162,8 @@ def _note(points: Stepped | None, measurement: str, step_ms: int, w: Wording) ->
         return w("chart.empty")
     quantity = QUANTITIES[split_measurement(measurement)[0]]
     how = w(f"averaging.{quantity.averaging.value}")
-    return w("chart.step", step=w.duration(step_ms), how=how)
+    words = w("chart.step", step=w.duration(step_ms), how=how)
+    return f"{words} · {w('chart.flagged')}" if any(points.excluded) else words
 
 
 def _limits(screen: Screen, device: str, snapshot: Snapshot, now_ms: int) -> dict[str, list[Limit]]:

@@ -33,7 +33,7 @@ COMPOSED = {
     "quality.",
     *(f"averaging.{how.value}" for how in Averaging),
     *(f"role.{role.value}" for role in Role),
-    *(f"chart.{window}" for window in ("1h", "6h", "24h", "7d")),
+    *(f"chart.{window}" for window in ("1h", "6h", "24h", "7d", "30d", "1y")),
     *(f"{what}.{which}" for what in ("alerts", "cases") for which in ("open", "all")),
     *(f"nav.{page}" for page in ("overview", "alerts", "cases")),
     *(f"time.{unit}" for unit in ("s", "min", "h", "d")),

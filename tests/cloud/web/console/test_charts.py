@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from cloud.core.columns import Columns
 from cloud.core.model import Severity
+from cloud.core.statistics import Figure, Statistics
 from cloud.ports import Stepped
 from cloud.web.console import charts, trends
 from cloud.web.console.chosen import main_measurement, place
+from cloud.web.console.summaries import summary
 from cloud.web.limits import Limit
 from cloud.web.services import Services
 from cloud.web.snapshots import Snapshot, read
@@ -105,6 +109,64 @@ def test_any_values_have_an_axis(mean: float) -> None:
     assert axis["max"] >= mean + 2
 
 
+def test_days_begin_at_local_midnight() -> None:
+    offset_ms = charts.shift(ZH, NOON_MS)
+    from_ms, to_ms, _ = charts.frame("1y", 0, NOON_MS, offset_ms)
+    assert (from_ms + offset_ms) % 86_400_000 == 0
+    assert ZH.moment(to_ms) == "2026-11-23 00:00:00"
+
+
+def test_stretches_with_readings_that_do_not_count_are_shaded() -> None:
+    found = replace(points(-60, -50, -30), excluded=[1, 2, 1], quality=[1, 1, 1])
+    stretches = charts.flagged(found, STEP_MS)
+    assert [(b - NOON_MS, e - NOON_MS) for b, e in stretches] == [
+        (-60_000, -40_000),
+        (-30_000, -20_000),
+    ]
+    areas = line(chart(found))["markArea"]
+    assert isinstance(areas, dict)
+    assert len(areas["data"]) == 2
+    assert charts.flagged(None, STEP_MS) == []
+
+
+def test_a_step_without_usable_readings_breaks_the_line() -> None:
+    found = replace(
+        points(-60, -50, -40), mean=[55.0, None, 55.0], minimum=[54.0, None, 54.0],
+        maximum=[57.0, None, 57.0], readings=[1, 0, 1],
+    )  # fmt: skip
+    data = line(chart(found))["data"]
+    assert isinstance(data, list)
+    assert [value for _, value in data] == [55.0, None, 55.0]
+
+
+def test_figures_are_told_with_what_they_rest_on() -> None:
+    told = Statistics(
+        readings=1_300,
+        excluded=20,
+        quality=Quality.CALIBRATION,
+        due=1_440,
+        valid_rate=1_300 / 1_440,
+        figures=(
+            Figure(name="LAeq", value=57.26, readings=1_300),
+            Figure(name="Ln", value=None, readings=0),
+        ),
+        exceedance=None,
+    )
+    html = summary(told, "noise-01", "noise_laeq", NOON_MS - 60_000, NOON_MS, ZH)
+    assert "57.3" in html
+    assert "1300 个数据" in html
+    assert "有效数据率 90.3%（1300/1440） · 20 个数据不计入（校准）" in html
+    assert "Ln" not in html
+    assert "/api/v1/export?device=noise-01&amp;measurement=noise_laeq" in html
+    english = Wording(language="en", zone=ZONE)
+    assert "cannot be told" in summary(None, "d", "tsp", 0, 1, english)
+    plain = replace(told, figures=(Figure(name="min", value=1.0, readings=1),
+                                   Figure(name="arithmetic", value=2.0, readings=1)))  # fmt: skip
+    html = summary(plain, "d", "tsp", 0, 1, english)
+    assert "minimum" in html
+    assert "arithmetic mean" in html
+
+
 def test_no_data_is_an_empty_chart() -> None:
     for nothing in (None, points()):
         assert line(chart(nothing))["data"] == []
@@ -160,7 +222,9 @@ def test_a_constant_is_a_line_in_the_middle() -> None:
         ("1h", 86_400, 3_600, 10),
         ("6h", 86_400, 21_600, 60),
         ("24h", 86_400, 86_400, 240),
-        ("7d", 9_999_999, 604_800, 1_680),
+        ("7d", 9_999_999, 604_800, 1_800),
+        ("30d", 9_999_999, 2_592_000, 7_200),
+        ("1y", 99_999_999, 31_536_000, 86_400),
         ("1h", 600, 600, 2),  # known for ten minutes only
         ("7d", 600, 600, 2),
         ("1h", 0, 120, 1),
@@ -174,7 +238,7 @@ def test_a_frame_is_the_window_or_what_is_known(
     assert step_ms == step_s * 1000
     assert to_ms - step_ms <= NOW_MS < to_ms
     assert to_ms - from_ms == span_s * 1000
-    assert (to_ms - from_ms) // step_ms <= charts.POINTS
+    assert (to_ms - from_ms) // step_ms <= charts.POINTS + 5  # a year has 365 days
 
 
 def test_curves_of_a_city_leave_out_what_cannot_be_used(services: Services, city: City) -> None:

@@ -41,7 +41,7 @@ from benchmarks.edge_street import (
     free_port,
     write_config,
 )
-from edge.store import read_figures
+from edge.store_look import read_figures
 
 CONNECTIONS = 20
 LATENCY_S = 0.005

@@ -146,7 +146,8 @@ def read_pack(payload: bytes) -> Pack:
     if head.seq is None or not 1 <= head.seq <= MAX_SEQ:
         raise DecodeError(f"seq is {head.seq!r}; expected a whole number from 1{unreadable}")
     for gap in head.gaps or ():
-        if not 1 <= gap.first_seq <= gap.last_seq < head.seq:
+        own = gap.first_seq == gap.last_seq == head.seq
+        if not own and not 1 <= gap.first_seq <= gap.last_seq < head.seq:
             raise DecodeError(
                 f"gap {gap.first_seq}..{gap.last_seq} does not lie before seq {head.seq}"
             )

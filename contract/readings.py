@@ -28,7 +28,11 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
 
 
 class Gap(msgspec.Struct, frozen=True, kw_only=True):
-    """Readings the edge gave up for good: which batches, which time, why, how many."""
+    """Readings the edge gave up for good: which batches, which time, why, how many.
+
+    A gap of the number of the very batch that tells it: so many were taken out of this batch, which
+    comes all the same. Any other gap closes its numbers: nothing will come under them.
+    """
 
     first_seq: Number
     last_seq: Number
@@ -42,7 +46,8 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """What a gateway publishes at once.
 
     epoch: one per buffer file. seq: counts up by one as batches are committed to that buffer.
-    clock_synchronised: whether the edge's clock was, when the batch was committed.
+    clock_synchronised: whether the edge's clock was when the readings were taken, or has been
+    since, in the same boot, and they were put right. Else each of them is flagged.
     """
 
     epoch: str

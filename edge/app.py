@@ -40,6 +40,7 @@ from edge.staged import drop_leftover
 from edge.store import open_store
 from edge.switchboard import Switchboard
 from edge.systemd import Notifier
+from edge.time_keeper import SystemTimeKeeper
 from edge.uplink import NAME as UPLINK
 from edge.uplink import Uplink
 
@@ -63,6 +64,8 @@ class Agent:
             commit_every_s=config.buffer.commit_every_s,
             clock=clock,
             health=self.health,
+            keeper=SystemTimeKeeper(config.clock.source),
+            hold_s=config.clock.hold_s,
         )
         quarantine = Quarantine(
             config.buffer.path.with_name(f"{config.buffer.path.name}.quarantine.jsonl"),
@@ -313,6 +316,9 @@ def _open_store(config: EdgeConfig) -> OpenStore:
         config.buffer.path,
         max_bytes=config.buffer.max_bytes,
         max_age_ms=round(config.buffer.max_age_days * DAY_MS),
+        steps=config.buffer.steps,
+        kinds={device.id: device.kind for device in config.devices},
+        reserve_bytes=config.buffer.reserve_bytes,
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Container, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -17,11 +18,13 @@ from contract.clock import Clock
 from contract.errors import StorageError
 from contract.intervals import IntervalSet
 from contract.readings import Reading
+from edge.core.clock_trust import Doubt, Trust
+from edge.core.numbering import Sent
 from edge.core.settled import SettledClock
 from edge.health import Health
-from edge.pending import Pending
-from edge.ports import Committed, Held, Loss, Store, Stored
-from edge.store import CorruptError
+from edge.pending import Pending, Taken
+from edge.ports import Committed, Held, Loss, Store, Stored, TimeKeeper
+from edge.store_schema import CorruptError
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -33,7 +36,8 @@ HANGING_S = 60.0
 MAX_PENDING = 100_000
 # Brokers send no more before some are acknowledged (mosquitto: 20): so many do not wait for others.
 MOST_UNACKNOWLEDGED = 16
-NAME = "buffer"
+NAME, CLOCK = "buffer", "clock"
+DISK_FULL = "the disk is full: the oldest readings make room for the new, or there is none"
 
 
 class OpenStore(Protocol):
@@ -55,15 +59,21 @@ class Buffer:
         clock: Clock,
         health: Health,
         max_pending: int = MAX_PENDING,
+        keeper: TimeKeeper | None = None,
+        hold_s: float = 0.0,
     ) -> None:
         self._open_store = open_store
         self._commit_every_s = commit_every_s
         self._clock, self._health = clock, health
         self._max_pending = max_pending
         self._settled = SettledClock()
+        self._keeper = keeper
+        self._trust = Trust(keeper.boot if keeper else "")
+        self._hold_s, self._held_until_s = hold_s, math.inf
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="buffer")
         self._store: Store | None = None
-        self._damaged = False
+        self._fresh = False  # begin a new file with the next job
+        self._untidy = True  # there may be batches to be settled or moved over
         self._urgent, self._normal = Pending(), Pending()
         self._loss: Loss | None = None
         self._acknowledged = IntervalSet()
@@ -73,7 +83,10 @@ class Buffer:
         self._stopping = asyncio.Event()
         self.epoch = ""
         self.held: Held | None = None
+        self.sent = Sent(1)
+        self._known_ms = 0
         self.on_commit: Callable[[Sequence[Stored]], None] = _ignore
+        self.on_older: Callable[[], None] = _nothing  # older batches may go now
 
     def put(
         self,
@@ -97,10 +110,29 @@ class Buffer:
             self._acknowledged.add(first, last)
             self._to_delete = True
 
+    def connected(self) -> None:
+        """There is a line to the cloud: what waits for the right time waits not much longer."""
+        if self._held_until_s == math.inf:
+            self._held_until_s = self._clock.monotonic_s() + self._hold_s
+
+    def begin_anew(self) -> None:
+        """Number everything that is held anew, in a new file and epoch."""
+        self._acknowledged = IntervalSet()
+        self.epoch = ""
+        self._fresh = self._untidy = True
+        self._wake.set()
+
     async def waiting(self, excluded: Container[int], limit: int) -> list[Stored]:
-        """Return batches to be sent, urgent ones first, then the oldest. Raises: StorageError."""
+        """Return batches to be sent, the oldest first. Raises: StorageError."""
+        return await self._asked(lambda store: store.waiting(excluded, limit))
+
+    async def latest_urgent(self, limit: int) -> list[Stored]:
+        """Return the last urgent batches to be sent. Raises: StorageError."""
+        return await self._asked(lambda store: store.latest_urgent(limit))
+
+    async def _asked(self, question: Callable[[Store], T]) -> T:
         try:
-            return await self._in_thread(lambda store: store.waiting(excluded, limit))
+            return await self._in_thread(question)
         except StorageError as error:
             self._tell_failure(error)
             raise
@@ -108,9 +140,8 @@ class Buffer:
     async def heard(self) -> list[bytes]:
         """Return the keys of messages read before the agent started; none if the file fails."""
         try:
-            return await self._in_thread(lambda store: store.heard())
-        except StorageError as error:
-            self._tell_failure(error)
+            return await self._asked(lambda store: store.heard())
+        except StorageError:
             return []
 
     async def open(self) -> None:
@@ -166,24 +197,17 @@ class Buffer:
 
     async def commit(self, *, urgent_only: bool = False) -> bool:
         """Commit what is pending; return False if the disk would not take it."""
+        doubt = self._look_at_clocks()
+        hold = doubt is not None and self._clock.monotonic_s() < self._held_until_s
+        tidy = self._untidy and not urgent_only and not hold
         pending = (self._urgent,) if urgent_only else (self._urgent, self._normal)
-        if not (any(pending) or self._loss or (self._to_delete and not urgent_only)):
+        if not (any(pending) or self._loss or tidy or (self._to_delete and not urgent_only)):
             return True
         taken = [each.take() for each in pending]
-        urgent, normal = taken[0].readings, [] if urgent_only else taken[1].readings
-        heard = [key for each in taken for key in each.heard]
         loss, self._loss = self._loss, None
         self._to_delete = False
-        # A clock that has just jumped is no reason to give anything up for its age.
-        now_ms = self._clock.now_ms()
-        if not self._settled.is_settled(now_ms, self._clock.monotonic_s()):
-            now_ms = 0
-
-        def job(store: Store) -> tuple[list[Stored], Held]:
-            return store.commit(urgent, normal, now_ms, loss, heard), store.figures()
-
         try:
-            batches, self.held = await self._in_thread(job)
+            done = await self._in_thread(self._job(taken, loss, doubt, hold=hold, tidy=tidy))
         except StorageError as error:
             for queue, back in zip(pending, taken, strict=True):
                 queue.put_back(back)
@@ -191,12 +215,62 @@ class Buffer:
             self._to_delete = True
             self._tell_failure(error)
             return False
-        if self._health.clear_problem(NAME):
-            log.warning("the buffer takes readings again")
+        batches, self.held, older = done
+        self._untidy = older or hold or (self._untidy and not tidy)
+        if not urgent_only:
+            self._trust.committed(self._monotonic_ms())
+        self._tell_success()
         self.on_commit(batches)
+        if older:
+            self.on_older()
         for each in taken:
             each.keep_promises()
         return True
+
+    def _job(
+        self,
+        taken: Sequence[Taken],
+        loss: Loss | None,
+        doubt: Doubt | None,
+        *,
+        hold: bool,
+        tidy: bool,
+    ) -> Callable[[Store], tuple[list[Stored], Held, bool]]:
+        """Return what a commit does in the store's thread."""
+        monotonic_ms = self._monotonic_ms()
+        urgent, *rest = (self._trust.restamp(each.readings, monotonic_ms) for each in taken)
+        normal = rest[0] if rest else []
+        heard = [key for each in taken for key in each.heard]
+        # A clock in doubt, or that has just jumped, is no reason to give anything up for its age.
+        now_ms = self._clock.now_ms()
+        if not self._settled.is_settled(now_ms, self._clock.monotonic_s()) or doubt is not None:
+            now_ms = 0
+        offset_ms = None if doubt else self._clock.now_ms() - monotonic_ms
+
+        def job(store: Store) -> tuple[list[Stored], Held, bool]:
+            older = tidy and _tidied(store, self._trust.boot, offset_ms)
+            batches = store.commit(urgent, normal, now_ms, loss, heard, doubt, hold=hold)
+            return batches, store.figures(), older
+
+        return job
+
+    def _look_at_clocks(self) -> Doubt | None:
+        self._trust.raise_floor(self._known_ms)
+        doubt = self._trust.look(
+            self._clock.now_ms(),
+            self._monotonic_ms(),
+            synchronised=self._keeper is None or self._keeper.synchronised(),
+        )
+        self._health.clock_synchronised = doubt is None
+        if doubt is None:
+            if self._health.clear_problem(CLOCK):
+                log.info("the clock is synchronised")
+        elif self._health.set_problem(CLOCK, "not synchronised"):
+            log.warning("the clock is not synchronised; times are put right once it is")
+        return doubt
+
+    def _monotonic_ms(self) -> int:
+        return round(self._clock.monotonic_s() * 1000)
 
     def alive(self) -> bool:
         """Whether the disk answers at all; a failure is an answer, too."""
@@ -205,6 +279,8 @@ class Buffer:
 
     async def _in_thread(self, job: Callable[[Store], T]) -> T:
         acknowledged, self._acknowledged = self._acknowledged, IntervalSet()
+        if self._fresh:  # what was acknowledged were numbers of the file that goes
+            self.epoch, acknowledged = "", IntervalSet()
         return await asyncio.get_running_loop().run_in_executor(
             self._thread, self._watched, job, acknowledged
         )
@@ -218,18 +294,31 @@ class Buffer:
             self._busy_since_s = None
 
     def _with_store(self, job: Callable[[Store], T], acknowledged: IntervalSet) -> T:
+        if self._fresh and self._store is not None:
+            with suppress(StorageError):
+                self._store.close()
+            self._store = None
         if self._store is None:
-            self._store = self._open_store(fresh=self._damaged)
-            self._damaged = False
+            self._store = self._open_store(fresh=self._fresh)
+            self._fresh = False
             self.epoch = self._store.epoch
+            self.sent = Sent(self._store.figures().next_seq)
+            self._known_ms = self._store.known_ms()
         self._store.acknowledge(acknowledged)
         try:
             return job(self._store)
         except CorruptError:
             with suppress(StorageError):
                 self._store.close()
-            self._store, self._damaged = None, True
+            self._store, self._fresh, self._untidy = None, True, True
             raise
+
+    def _tell_success(self) -> None:
+        if self.held is not None and self.held.disk_full:
+            if self._health.set_problem(NAME, DISK_FULL):
+                log.error("the buffer: %s", DISK_FULL)
+        elif self._health.clear_problem(NAME):
+            log.warning("the buffer takes readings again")
 
     def _tell_failure(self, error: StorageError) -> None:
         if self._health.set_problem(NAME, str(error)):
@@ -244,15 +333,24 @@ class Buffer:
         self._add_loss(Loss(len(gone), min(times), max(times), "disk failed"))
 
     def _add_loss(self, loss: Loss | None) -> None:
-        if loss is None or self._loss is None:
-            self._loss = self._loss or loss
-            return
-        self._loss = Loss(
-            self._loss.readings + loss.readings,
-            min(self._loss.first_ms, loss.first_ms),
-            max(self._loss.last_ms, loss.last_ms),
-            loss.reason,
-        )
+        if loss is not None:
+            self._loss = loss.joined(self._loss) if self._loss else loss
+
+
+def _tidied(store: Store, boot: str, offset_ms: int | None) -> bool:
+    """Do some of what can wait; new readings go to disk also if that fails."""
+    try:
+        settled = store.settle(boot, offset_ms)
+        return store.salvage() or settled
+    except CorruptError:
+        raise
+    except StorageError as error:
+        log.warning("older batches have to wait: %s", error)
+        return False
+
+
+def _nothing() -> None:
+    """Nobody listens yet."""
 
 
 def _ignore(_: Sequence[Stored]) -> None:

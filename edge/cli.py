@@ -17,14 +17,13 @@ from typing import Annotated
 import msgspec
 import typer
 
-from contract.clock import SystemClock, iso_utc
+from contract.clock import SystemClock
 from edge import app as agent
 from edge import logs
+from edge.buffer_report import look, table
 from edge.cabinet.commands import read, scan, watch
 from edge.cabinet.probe_command import probe
-from edge.config import EdgeConfig, load
-from edge.ports import Held
-from edge.store import read_figures
+from edge.config import load
 
 app = typer.Typer(
     help="The agent in a street cabinet.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -82,33 +81,17 @@ def buffer(
     config: Config,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object")] = False,
 ) -> None:
-    """Tell what the buffer holds; also while the agent runs."""
+    """Tell what the buffer holds, and when it will be full; also while the agent runs."""
     checked = load(config)
-    held = _figures(checked)
+    held, report = look(checked)
     if not as_json:
-        typer.echo(_words(held, checked.buffer.path))
+        typer.echo(table(checked.buffer.path, held, report))
         return
-    typer.echo(json.dumps(msgspec.to_builtins(held)))
+    typer.echo(json.dumps(msgspec.to_builtins(held) | msgspec.to_builtins(report)))
 
 
 for command in (read, scan, probe, watch):
     app.command()(command)
-
-
-def _figures(config: EdgeConfig) -> Held:
-    if not config.buffer.path.exists():
-        return Held("", 0, 0, 0, 0, 0, None, config.buffer.max_bytes)
-    return read_figures(config.buffer.path, config.buffer.max_bytes)
-
-
-def _words(held: Held, path: Path) -> str:
-    oldest = "" if held.oldest_ms is None else f", the oldest of {iso_utc(held.oldest_ms)}"
-    return (
-        f"{path}: epoch {held.epoch or '(never used)'}\n"
-        f"published: {held.published_readings} readings in {held.published_batches} batches\n"
-        f"held: {held.held_readings} readings in {held.held_batches} batches{oldest}\n"
-        f"size: {held.held_bytes} of {held.max_bytes} bytes"
-    )
 
 
 def _tell_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:

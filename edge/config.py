@@ -26,6 +26,7 @@ from edge.options import (
     AggregateOptions,
     BufferOptions,
     ChangeOptions,
+    ClockOptions,
     CommandOptions,
     DeviceOptions,
     Endpoint,
@@ -49,6 +50,7 @@ class EdgeFile(Section):
     gateway: Id
     broker: Endpoint
     buffer: BufferOptions = BufferOptions()
+    clock: ClockOptions = ClockOptions()
     uplink: UplinkOptions = UplinkOptions()
     polling: PollingOptions = PollingOptions()
     log: LogOptions = LogOptions()
@@ -73,6 +75,7 @@ class EdgeConfig:
     gateway: str
     broker: Endpoint
     buffer: BufferOptions
+    clock: ClockOptions
     uplink: UplinkOptions
     polling: PollingOptions
     log: LogOptions
@@ -117,6 +120,7 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> EdgeConfig:
         gateway=file.gateway,
         broker=resolved(file.broker, base),
         buffer=resolved(file.buffer, base),
+        clock=file.clock,
         uplink=file.uplink,
         polling=file.polling,
         aggregates=file.aggregates,

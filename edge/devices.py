@@ -16,10 +16,8 @@ from device_profiles.schema import Profile, Requests
 from edge.core.budget import Load
 from edge.core.modbus import Request
 from edge.core.plan import LineCost, plan_blocks, poll_time_s
+from edge.core.thinning import URGENT_KINDS
 from edge.options import DeviceOptions
-
-# Alarms of these reach the disk and the cloud at once, ahead of all else.
-URGENT_KINDS = (Kind.GAS, Kind.MANHOLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

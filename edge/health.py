@@ -52,6 +52,7 @@ class Health:
     quarantined: int = 0
     unknown_senders: int = 0
     late_samples: int = 0
+    clock_synchronised: bool = True
     log_lines_left_out: Callable[[], int] = int
     machine: Machine = field(default_factory=Machine)
 
@@ -117,6 +118,7 @@ class Health:
             "quarantined": self.quarantined,
             "unknown_senders": self.unknown_senders,
             "aggregates.late_samples": self.late_samples,
+            "clock.synchronised": int(self.clock_synchronised),
             "log_lines_left_out": self.log_lines_left_out(),
             **dict(self._bus_figures(now_s)),
             **dict(self._device_figures(self.clock.now_ms())),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from contract.messages import Place
+from contract.quantities import Kind
+from edge.core.thinning import URGENT_KINDS, Step, ladder
+from edge.time_keeper import Source
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -56,12 +60,38 @@ class Endpoint(TlsFiles):
 
 
 class BufferOptions(Section):
-    """The buffer file and its bounds."""
+    """The buffer file, its bounds, and what is given up beyond them.
+
+    reserve_bytes: room kept on the disk for when there is no other.
+    """
 
     path: Path = Path("buffer.sqlite")
     max_bytes: Annotated[int, Field(ge=1_000_000)] = 500_000_000
     max_age_days: Annotated[float, Field(gt=0, le=3_650)] = 30.0
     commit_every_s: Annotated[float, Field(ge=0.05, le=60)] = 1.0
+    reserve_bytes: Annotated[int, Field(ge=0)] = 8_000_000
+    thin_to_s: tuple[Annotated[int, Field(ge=1, le=86_400)], ...] = (60, 600)
+    give_up_last: frozenset[Kind] = URGENT_KINDS
+    never_thin: frozenset[Kind] = frozenset()
+
+    @field_validator("thin_to_s")
+    @classmethod
+    def _rising(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if any(later <= earlier for earlier, later in pairwise(value)):
+            raise ValueError("each stretch must be longer than the one before, as [60, 600]")
+        return value
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What is given up first when it is full."""
+        return ladder(self.thin_to_s, self.give_up_last, self.never_thin)
+
+
+class ClockOptions(Section):
+    """Whose word is taken that the clock is right; how long readings wait for that once online."""
+
+    source: Source = Source.AUTO
+    hold_s: Annotated[float, Field(ge=0, le=86_400)] = 30.0
 
 
 class UplinkOptions(Section):

@@ -1,4 +1,8 @@
-"""What to publish next: urgent before other, live before backlog, never past the window."""
+"""What to publish next: live before backlog, urgent before other, never past the window.
+
+The backlog goes in the order of its numbers, so that the cloud has few holes to remember; only the
+last urgent batches overtake it, once a connection.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from contract.clock import Clock
+from contract.codec import decode_batch
 from contract.errors import StorageError
 from contract.intervals import IntervalSet
 from contract.messages import Ack
@@ -17,7 +22,8 @@ from edge.options import UplinkOptions
 from edge.ports import Stored
 
 MAX_LIVE = 512  # more of them wait on disk, as backlog
-FETCH = 32
+FETCH = 64
+OVERTAKING = 64  # urgent batches of the backlog
 RETRY_S = 1.0
 BURST_S = 0.1  # the backlog's rate holds over such a stretch
 
@@ -35,6 +41,7 @@ class Outbox:
         self._live: deque[Stored] = deque()
         self._backlog: deque[Stored] = deque()
         self._behind = True  # there may be batches on disk that are neither live nor in flight
+        self._overtaking = True
         self._epoch = buffer.epoch
         self._changed = asyncio.Event()
         self._acked = asyncio.Event()
@@ -44,8 +51,13 @@ class Outbox:
         self._window.clear()
         for queue in (self._urgent, self._live, self._backlog):
             queue.clear()
-        self._behind = True
+        self._behind = self._overtaking = True
         self._epoch = self._buffer.epoch
+        self._changed.set()
+
+    def look_behind(self) -> None:
+        """There may be more to send of what is older."""
+        self._behind = True
         self._changed.set()
 
     def add(self, batches: Sequence[Stored], *, live: bool) -> None:
@@ -81,9 +93,11 @@ class Outbox:
             self._changed.clear()
             if self._window.expire(self._clock.monotonic_s()):
                 self._behind = True
+            if self._overtaking:
+                await self._overtake()
             batch = self._next_live() or await self._next_backlog()
             if batch is not None:
-                self._window.sent(batch.seq, self._clock.monotonic_s())
+                self._note_sent(batch)
                 return batch
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._patience_s()):
@@ -97,6 +111,21 @@ class Outbox:
                 if not await self._buffer.waiting((), 1):
                     return
             await self._acked.wait()
+
+    def _note_sent(self, batch: Stored) -> None:
+        self._window.sent(batch.seq, self._clock.monotonic_s())
+        self._buffer.sent.note(batch.seq, batch.seq)
+        if not batch.readings:
+            for gap in decode_batch(batch.payload).batch.gaps:
+                self._buffer.sent.note(gap.first_seq, gap.last_seq)
+
+    async def _overtake(self) -> None:
+        """Let the last urgent batches on disk go first, but not so many that they leave holes."""
+        self._overtaking = False
+        with suppress(StorageError):
+            found = await self._buffer.latest_urgent(OVERTAKING)
+            known = self._known()
+            self._urgent.extendleft(b for b in reversed(found) if b.seq not in known)
 
     def _next_live(self) -> Stored | None:
         queue = self._urgent or self._live

@@ -16,6 +16,7 @@ from contract.intervals import IntervalSet
 from contract.readings import Reading
 from device_profiles.core import hj212
 from device_profiles.core.values import Value
+from edge.core.clock_trust import Doubt
 from edge.core.modbus import Request
 
 
@@ -240,7 +241,11 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
 
 
 class Held(msgspec.Struct, frozen=True):
-    """What a store holds. published_*: ever committed. oldest_ms: None when nothing is held."""
+    """What a store holds. published_*: ever committed. oldest_ms: None when nothing is held.
+
+    next_seq: what the next batch will be numbered. bytes_per_s: committed lately, None if unknown.
+    disk_full: whether the reserve had to be given up.
+    """
 
     epoch: str
     published_readings: int
@@ -250,6 +255,9 @@ class Held(msgspec.Struct, frozen=True):
     held_bytes: int
     oldest_ms: int | None
     max_bytes: int
+    next_seq: int = 1
+    bytes_per_s: float | None = None
+    disk_full: bool = False
 
 
 class Loss(msgspec.Struct, frozen=True):
@@ -259,6 +267,25 @@ class Loss(msgspec.Struct, frozen=True):
     first_ms: int
     last_ms: int
     reason: str
+
+    def joined(self, other: Loss) -> Loss:
+        """Return both as one; the reason is the other's."""
+        return Loss(
+            self.readings + other.readings,
+            min(self.first_ms, other.first_ms),
+            max(self.last_ms, other.last_ms),
+            other.reason,
+        )
+
+
+class TimeKeeper(Protocol):
+    """Who knows whether the machine's wall clock is right."""
+
+    boot: str
+
+    def synchronised(self) -> bool:
+        """Return whether it has been set by a source of time, and still follows it."""
+        ...
 
 
 class Store(Protocol):
@@ -273,16 +300,45 @@ class Store(Protocol):
         now_ms: int,
         loss: Loss | None,
         heard: Sequence[bytes] = (),
+        doubt: Doubt | None = None,
+        *,
+        hold: bool = False,
     ) -> list[Stored]:
         """Put readings on disk as numbered batches of at most 1,000, and drop what is acknowledged.
 
         Everything happens in one transaction, or nothing does; with it, the keys of the messages
-        heard are remembered, as many as edge.core.heard.REMEMBERED. Beyond its bounds the store
-        gives up the oldest batches, never those just committed, and commits a gap record that names
-        them; likewise for a loss.
+        heard are remembered, as many as edge.core.heard.REMEMBERED. Beyond its bounds it gives up
+        readings, the oldest first, never those just committed, and commits gap records that name
+        them; a batch that loses only a part tells so itself. Likewise for a loss.
 
-        Returns: the new batches, in order of their numbers, gap records included.
+        Args:    doubt: on what the readings' times rest, if that is not a clock that is right.
+                 hold: keep them until settle() knows better; else they are flagged, and go.
+        Returns: the new batches that may go, in order of their numbers, gap records included.
         Raises:  StorageError; the readings are still the caller's.
+        """
+        ...
+
+    def settle(self, boot: str, offset_ms: int | None) -> bool:
+        """Give some of the batches that are held for their times' sake their last ones.
+
+        Args:    boot: this one. offset_ms: of its wall clock to the monotonic one, if that is
+                 known; None lets all of them go with their guesses, flagged.
+        Returns: whether any may go now that could not before. Call it again until none.
+        Raises:  StorageError.
+        """
+        ...
+
+    def salvage(self) -> bool:
+        """Move some more batches over from a file that was damaged, or a copy, if there is one.
+
+        Returns: whether there were any; call it again until there are none. Raises: StorageError.
+        """
+        ...
+
+    def known_ms(self) -> int:
+        """Return a time that is past, the newest there is on disk; 0 if there is none.
+
+        Raises: StorageError.
         """
         ...
 
@@ -291,7 +347,15 @@ class Store(Protocol):
         ...
 
     def waiting(self, excluded: Container[int], limit: int) -> list[Stored]:
-        """Return batches not acknowledged and not excluded: urgent ones first, then the oldest.
+        """Return batches not acknowledged, not excluded and not held back, the oldest first.
+
+        A gap record stands where the first number is that it names.
+        Raises: StorageError.
+        """
+        ...
+
+    def latest_urgent(self, limit: int) -> list[Stored]:
+        """Return the last urgent ones of the batches that waiting() has, in their order.
 
         Raises: StorageError.
         """

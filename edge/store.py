@@ -6,130 +6,108 @@ WAL database that two connections reset. Every change is one transaction, synchr
 
 from __future__ import annotations
 
+import heapq
 import logging
-import secrets
 import sqlite3
-from collections.abc import Container, Iterator, Sequence
-from contextlib import closing, contextmanager
+import time
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
 
-from contract.codec import decode_batch, encode_batch
 from contract.errors import StorageError
 from contract.intervals import IntervalSet
-from contract.readings import Batch, Gap, Reading
-from edge.core.gaps import merge_gaps
+from contract.quantities import Kind
+from contract.readings import Gap, Reading
+from edge.core.clock_trust import Doubt
 from edge.core.heard import REMEMBERED
+from edge.core.thinning import URGENT_KINDS, Step, ladder
 from edge.ports import Held, Loss, Stored
+from edge.reserve import Reserve
+from edge.store_bounds import Bounds
+from edge.store_rows import NORMAL, URGENT, Rows, Time, gap, parts
+from edge.store_salvage import Salvage, set_aside
+from edge.store_schema import CorruptError, DiskFullError, prepare, translated
+from edge.store_times import Times
 
 log = logging.getLogger(__name__)
 
-MAX_READINGS = 1_000
-# What a row costs in the file beside its payload, about.
-ROW_BYTES = 64
-# When full, a part in so many is cleared at once.
-SPARE = 64
 # A larger file is not read through at the start, which may take a minute on flash; SQLite finds
 # damage when it meets it.
 CHECKED_BYTES = 64_000_000
-FAR_MS = 2**62
-# Gap records are joined up to this size; beyond it a new one is begun.
-MAX_GAPS = 500
+# The rate is told anew after such a stretch, the first time sooner.
+RATE_S, FIRST_RATE_S = 60.0, 5.0
+# Of the write-ahead log, before it is written back; less on a full disk.
+LOG_PAGES, CRAMPED_PAGES = 250, 20
+PARTS = 8  # on a full disk, an eighth of what is held is given up, or two, until the rest fits
+RESERVE_S = 5.0  # between two tries to keep room on the disk again
+KEEP_NONE = ladder((), URGENT_KINDS, ())
 
-NORMAL, URGENT = 0, 1
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS meta (
-    one INTEGER PRIMARY KEY CHECK (one = 1),
-    epoch TEXT NOT NULL,
-    next_seq INTEGER NOT NULL,
-    published_readings INTEGER NOT NULL,
-    published_batches INTEGER NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS batches (
-    seq INTEGER PRIMARY KEY,
-    priority INTEGER NOT NULL,
-    first_ms INTEGER NOT NULL,
-    last_ms INTEGER NOT NULL,
-    readings INTEGER NOT NULL,
-    bytes INTEGER NOT NULL,
-    payload BLOB NOT NULL
-) STRICT;
-CREATE TABLE IF NOT EXISTS heard (
-    id INTEGER PRIMARY KEY,
-    key BLOB NOT NULL
-) STRICT;
-CREATE INDEX IF NOT EXISTS by_priority ON batches (priority DESC, seq);
-"""
-WAITING = "SELECT seq, priority, readings, payload FROM batches ORDER BY priority DESC, seq"
-DELETE = "DELETE FROM batches WHERE seq BETWEEN ? AND ? RETURNING readings, bytes"
-OLDEST = (
-    "SELECT seq, first_ms, last_ms, readings, bytes FROM batches"
-    " WHERE readings > 0 AND seq < ? ORDER BY seq"
-)
-INSERT = "INSERT INTO batches VALUES (?, ?, ?, ?, ?, ?, ?)"
+BATCHES = "SELECT seq, seq FROM batches WHERE readings > 0 AND doubt <> 1 ORDER BY seq"
+GAP_RECORDS = "SELECT place, seq FROM batches WHERE readings = 0 ORDER BY place, seq"
+LATEST_URGENT = "SELECT seq FROM batches WHERE priority = 1 AND doubt <> 1 ORDER BY seq DESC"
 FORGET = "DELETE FROM heard WHERE id <= (SELECT max(id) FROM heard) - ?"
-FIGURES = """
-SELECT epoch, published_readings, published_batches,
-       (SELECT count(*) FROM batches), (SELECT coalesce(sum(readings), 0) FROM batches),
-       (SELECT coalesce(sum(bytes), 0) FROM batches), (SELECT min(first_ms) FROM batches)
-FROM meta
-"""
-
-
+STORED = "SELECT seq, priority = 1, readings, payload FROM batches WHERE seq = ?"
 COUNTERS = """
-SELECT published_readings, published_batches, (SELECT first_ms FROM batches ORDER BY seq LIMIT 1)
+SELECT published_readings, published_batches, next_seq, bytes_per_s,
+       (SELECT first_ms FROM batches ORDER BY seq LIMIT 1)
 FROM meta
 """
-
-
-class Count(NamedTuple):
-    """How much is held: batches, their readings, their size in bytes."""
-
-    batches: int
-    readings: int
-    size: int
-
-    def plus(self, batches: int, readings: int, size: int) -> Count:
-        """Return the sum."""
-        return Count(self.batches + batches, self.readings + readings, self.size + size)
-
-
-class CorruptError(StorageError):
-    """The file is no buffer, or a damaged one; it must be set aside."""
 
 
 class SqliteStore:
-    """The store port over one SQLite file. Use from one thread only."""
+    """The store port over one SQLite file. Use from one thread only.
 
-    def __init__(self, path: Path, *, max_bytes: int, max_age_ms: int) -> None:
-        self._path = path
-        self._max_bytes = max_bytes
-        self._max_age_ms = max_age_ms
+    steps: what is given up when it is full. kinds: of the devices, by their id.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        max_bytes: int,
+        max_age_ms: int,
+        steps: Sequence[Step] = KEEP_NONE,
+        kinds: Mapping[str, Kind] | None = None,
+        reserve: Reserve | None = None,
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._path, self._max_bytes = path, max_bytes
+        self._reserve = reserve or Reserve(path, 0)
         self._acked = IntervalSet()
-        with _translated():
+        self._monotonic_s = monotonic_s
+        with translated():
             self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
-            with _translated():
+            with translated():
                 self._prepare()
+                self._rows = Rows(self._db)
+                self._times = Times(self._rows)
+                self._salvage = Salvage.resumed(self._rows, path)
         except StorageError:
             self._db.close()
             raise
+        self._bounds = Bounds(
+            self._rows, max_bytes=max_bytes, max_age_ms=max_age_ms, steps=steps, kinds=kinds or {}
+        )
+        self.epoch = self._rows.epoch
+        self._rated_s, self._rated_bytes = monotonic_s(), 0
+        self._rate_in_s = FIRST_RATE_S
+        self._reserved = self._reserve.allocate()
+        self._allocated_s = monotonic_s()
 
     def _prepare(self) -> None:
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "journal_size_limit=4194304"):
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            f"wal_autocheckpoint={LOG_PAGES}",
+            f"journal_size_limit={LOG_PAGES * 4096}",
+        ):
             self._db.execute(f"PRAGMA {pragma}")
         if self._path.stat().st_size <= CHECKED_BYTES:
             (verdict,) = self._db.execute("PRAGMA quick_check(1)").fetchone()
             if verdict != "ok":
                 raise CorruptError(f"{self._path}: {verdict}")
-        self._db.executescript(SCHEMA)
-        self._db.execute(
-            "INSERT OR IGNORE INTO meta VALUES (1, ?, 1, 0, 0)", (secrets.token_hex(8),)
-        )
-        (self.epoch,) = self._db.execute("SELECT epoch FROM meta").fetchone()
-        held = _held(self._db, self._max_bytes)
-        self._count = Count(held.held_batches, held.held_readings, held.held_bytes)
+        prepare(self._db)
 
     def commit(
         self,
@@ -138,21 +116,95 @@ class SqliteStore:
         now_ms: int,
         loss: Loss | None,
         heard: Sequence[bytes] = (),
+        doubt: Doubt | None = None,
+        *,
+        hold: bool = False,
     ) -> list[Stored]:
         """Put readings on disk as batches, urgent ones first; see edge.ports.Store."""
+        time = Time.SURE if doubt is None else Time.HELD if hold else Time.UNSURE
+        try:
+            return self._commit(urgent, normal, now_ms, loss, heard, time, doubt)
+        except DiskFullError:
+            if len(urgent) + len(normal) > self._rows.count.readings:
+                raise  # what is held could not make room for so many
+            held = self._rows.count.size
+            for left in range(PARTS - 1, 0, -1):
+                self._make_do(held * left // PARTS)
+                with suppress(DiskFullError):
+                    return self._commit(urgent, normal, now_ms, loss, heard, time, doubt)
+            raise
+
+    def _make_do(self, room: int) -> None:
+        """Live with the room that there is: the oldest make room for the new."""
+        self._reserved = not self._reserve.release() and self._reserved
+        self._bounds.disk_bytes = max(1, room)
+        with suppress(DiskFullError):
+            with translated():
+                # Not truncated: what room the log has is the only that is ours for certain.
+                self._db.execute(f"PRAGMA wal_autocheckpoint = {CRAMPED_PAGES}")
+                self._db.execute("PRAGMA wal_checkpoint(RESTART)").fetchall()
+            next_seq = self.figures().next_seq
+            with self._transaction():
+                self._delete_acknowledged()
+                self._rows.write_gaps(self._bounds.drop(next_seq))
+
+    def _commit(
+        self,
+        urgent: Sequence[Reading],
+        normal: Sequence[Reading],
+        now_ms: int,
+        loss: Loss | None,
+        heard: Sequence[bytes],
+        time: Time,
+        doubt: Doubt | None,
+    ) -> list[Stored]:
+        self._restore_reserve()
         with self._transaction():
             self._delete_acknowledged()
             self._remember(heard)
-            if loss is not None:
-                self._record_loss(loss)
+            gaps = [self._number(loss)] if loss is not None else []
             batches = [
-                self._insert(part, priority)
+                self._rows.insert(part, priority, time, doubt)
                 for readings, priority in ((urgent, URGENT), (normal, NORMAL))
-                for part in _parts(readings)
+                for part in parts(readings)
             ]
             if batches:
-                batches += self._enforce_bounds(now_ms, batches[0].seq)
-        return batches
+                gaps += self._bounds.enforce(now_ms, batches[0].seq)
+            told = self._rows.write_gaps(gaps)
+            self._note_rate()
+        if time is Time.HELD:
+            self._times.any_held = self._times.any_held or bool(batches)
+            return told
+        return batches + told
+
+    def settle(self, boot: str, offset_ms: int | None) -> bool:
+        """Give times in doubt their last value; see edge.ports.Store."""
+        if not self._times.any_held:
+            return False
+        with self._transaction():
+            return self._times.settle(boot, offset_ms)
+
+    def salvage(self) -> bool:
+        """Move some more batches over from a file that was set aside; see edge.ports.Store."""
+        if self._salvage is None:
+            return False
+        try:
+            with self._transaction():
+                found, lost = self._salvage.move_some()
+                self._rows.write_gaps([self._number(loss) for loss in lost])
+        except StorageError:
+            self._salvage.rewind()
+            raise
+        if self._salvage.is_done:
+            self._salvage.finish()
+            self._salvage = None
+        return found
+
+    def take_over(self, aside: Path) -> None:
+        """Begin to move over what can be read of a file that was set aside."""
+        with self._transaction():
+            self._db.execute("UPDATE meta SET aside = ?, moved_through = 0", (aside.name,))
+        self._salvage = Salvage.resumed(self._rows, self._path)
 
     def acknowledge(self, numbers: IntervalSet) -> None:
         """Remember what the cloud has; deleted within the next transaction."""
@@ -160,36 +212,57 @@ class SqliteStore:
             self._acked.add(first, last)
 
     def waiting(self, excluded: Container[int], limit: int) -> list[Stored]:
-        """Return held batches to be sent, urgent ones first, then the oldest."""
-        found: list[Stored] = []
-        with _translated():
-            # Read row by row: what is excluded stands at the front, and is few.
-            for seq, priority, readings, payload in self._db.execute(WAITING):
+        """Return held batches to be sent, the oldest first; see edge.ports.Store."""
+        found: list[int] = []
+        with translated():
+            # Read number by number: what is excluded stands at the front, and is few.
+            numbers = heapq.merge(self._db.execute(GAP_RECORDS), self._db.execute(BATCHES))
+            for _, seq in numbers:
                 if seq not in excluded and seq not in self._acked:
-                    found.append(Stored(seq, priority == URGENT, readings, payload))
+                    found.append(seq)
                     if len(found) == limit:
                         break
-        return found
+            return [self._stored(seq) for seq in found]
 
-    def heard(self) -> list[bytes]:
-        """Return the keys of messages that were committed, oldest first."""
-        with _translated():
-            return [key for (key,) in self._db.execute("SELECT key FROM heard ORDER BY id")]
+    def latest_urgent(self, limit: int) -> list[Stored]:
+        """Return the last urgent batches held, in the order of their numbers."""
+        with translated():
+            numbers = [seq for (seq,) in self._db.execute(f"{LATEST_URGENT} LIMIT ?", (limit,))]
+            return [self._stored(seq) for seq in reversed(numbers) if seq not in self._acked]
+
+    def _stored(self, seq: int) -> Stored:
+        number, urgent, readings, payload = self._db.execute(STORED, (seq,)).fetchone()
+        return Stored(number, bool(urgent), readings, payload)
 
     def figures(self) -> Held:
         """Return what is held, and the counters, without counting rows."""
-        with _translated():
-            readings, batches, oldest_ms = self._db.execute(COUNTERS).fetchone()
+        with translated():
+            readings, batches, next_seq, rate, oldest_ms = self._db.execute(COUNTERS).fetchone()
+        held = self._rows.count
         return Held(
-            self.epoch,
-            readings,
-            batches,
-            self._count.batches,
-            self._count.readings,
-            self._count.size,
-            oldest_ms,
-            self._max_bytes,
+            epoch=self.epoch,
+            published_readings=readings,
+            published_batches=batches,
+            held_batches=held.batches,
+            held_readings=held.readings,
+            held_bytes=held.size,
+            oldest_ms=oldest_ms,
+            max_bytes=self._max_bytes,
+            next_seq=next_seq,
+            bytes_per_s=rate,
+            disk_full=not self._reserved,
         )
+
+    def heard(self) -> list[bytes]:
+        """Return the keys of messages that were committed, oldest first."""
+        with translated():
+            return [key for (key,) in self._db.execute("SELECT key FROM heard ORDER BY id")]
+
+    def known_ms(self) -> int:
+        """Return a time that is certainly past; see edge.ports.Store."""
+        with translated():
+            (known_ms,) = self._db.execute("SELECT sure_ms FROM meta").fetchone()
+        return int(known_ms)
 
     def close(self) -> None:
         """Delete what is acknowledged, checkpoint, and close."""
@@ -197,26 +270,29 @@ class SqliteStore:
             with self._transaction():
                 self._delete_acknowledged()
         finally:
-            with _translated():
+            if self._salvage is not None:
+                self._salvage.close()
+            with translated():
                 self._db.close()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        acked, count = IntervalSet(self._acked), self._count
-        with _translated():
+        acked, count = IntervalSet(self._acked), self._rows.count
+        with translated():
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield
                 self._db.execute("COMMIT")
             except BaseException:
-                self._acked, self._count = acked, count
+                self._acked, self._rows.count = acked, count
+                self._bounds.forget()
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
 
     def _delete_acknowledged(self) -> None:
         for first, last in self._acked:
-            self._delete(first, last)
+            self._rows.delete(first, last)
         self._acked = IntervalSet()
 
     def _remember(self, heard: Sequence[bytes]) -> None:
@@ -224,152 +300,67 @@ class SqliteStore:
             self._db.executemany("INSERT INTO heard (key) VALUES (?)", [(key,) for key in heard])
             self._db.execute(FORGET, (REMEMBERED,))
 
-    def _delete(self, first_seq: int, last_seq: int) -> None:
-        for readings, size in self._db.execute(DELETE, (first_seq, last_seq)).fetchall():
-            self._count = self._count.plus(-1, -readings, -size)
+    def _number(self, loss: Loss) -> Gap:
+        """Give readings that never reached this file a number, so that their hole can be named."""
+        times = loss.first_ms, loss.last_ms
+        return gap(self._rows.next_seq(), times, loss.readings, loss.reason)
 
-    def _next_seq(self) -> int:
-        row = self._db.execute(
-            "UPDATE meta SET next_seq = next_seq + 1 RETURNING next_seq - 1"
-        ).fetchone()
-        return int(row[0])
+    def _restore_reserve(self) -> None:
+        """Look now and then whether the disk has room again."""
+        if not self._reserved and self._monotonic_s() - self._allocated_s >= RESERVE_S:
+            self._allocated_s = self._monotonic_s()
+            self._reserved = self._reserve.allocate()
+            if self._reserved:
+                self._bounds.disk_bytes = None
+                self._db.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
 
-    def _insert(self, readings: Sequence[Reading], priority: int) -> Stored:
-        batch = Batch(epoch=self.epoch, seq=self._next_seq(), readings=tuple(readings))
-        first_ms = min(reading.observed_ms for reading in readings)
-        last_ms = max(reading.observed_ms for reading in readings)
-        return self._write(batch, priority, first_ms, last_ms)
-
-    def _write(self, batch: Batch, priority: int, first_ms: int, last_ms: int) -> Stored:
-        payload = encode_batch(batch)
-        size, n = len(payload) + ROW_BYTES, len(batch.readings)
-        self._db.execute(INSERT, (batch.seq, priority, first_ms, last_ms, n, size, payload))
-        self._db.execute(
-            "UPDATE meta SET published_readings = published_readings + ?,"
-            " published_batches = published_batches + 1",
-            (n,),
-        )
-        self._count = self._count.plus(1, n, size)
-        return Stored(batch.seq, priority == URGENT, n, payload)
-
-    def _enforce_bounds(self, now_ms: int, first_new: int) -> list[Stored]:
-        """Give up the oldest batches beyond the bounds, never the new, and say so in a gap."""
-        gaps = self._drop("too old", last_ms_below=now_ms - self._max_age_ms, below=first_new)
-        if self._count.size > self._max_bytes:
-            # Somewhat more than needed: one gap record for many, not one for each.
-            surplus = self._count.size - self._max_bytes + self._max_bytes // SPARE
-            gaps += self._drop("buffer full", surplus=surplus, below=first_new)
-        return [self._write_gaps(gaps)] if gaps else []
-
-    def _drop(
-        self, reason: str, *, below: int, last_ms_below: int = FAR_MS, surplus: int = FAR_MS
-    ) -> list[Gap]:
-        """Delete the oldest batches until `surplus` bytes are free; return what that loses."""
-        gaps: list[Gap] = []
-        for seq, first_ms, last_ms, readings, size in self._db.execute(OLDEST, (below,)):
-            if surplus <= 0 or last_ms >= last_ms_below:
-                break
-            surplus -= size
-            gaps.append(_gap(seq, first_ms, last_ms, readings, reason))
-        for gap in merge_gaps(gaps):
-            self._delete(gap.first_seq, gap.last_seq)
-        return gaps
-
-    def _write_gaps(self, gaps: list[Gap]) -> Stored:
-        """Write one gap record, taking in those still held: they must not fill the buffer."""
-        held = self._db.execute("SELECT seq, payload FROM batches WHERE readings = 0").fetchall()
-        old = [gap for _, payload in held for gap in decode_batch(payload).batch.gaps]
-        replaced = [_gap(seq, old[0].first_ms, old[0].last_ms, 0, old[0].reason) for seq, _ in held]
-        joined = merge_gaps([*gaps, *old, *replaced])
-        if len(joined) > MAX_GAPS:
-            joined = merge_gaps(gaps)
-        else:
-            for seq, _ in held:
-                self._delete(seq, seq)
-        first_ms = min(gap.first_ms for gap in joined)
-        last_ms = max(gap.last_ms for gap in joined)
-        batch = Batch(epoch=self.epoch, seq=self._next_seq(), readings=(), gaps=tuple(joined))
-        return self._write(batch, NORMAL, first_ms, last_ms)
-
-    def _record_loss(self, loss: Loss) -> None:
-        """Give readings that never reached the disk a number, so that their hole can be named."""
-        seq = self._next_seq()
-        self._write_gaps([_gap(seq, loss.first_ms, loss.last_ms, loss.readings, loss.reason)])
+    def _note_rate(self) -> None:
+        """Keep how much is committed, in the commit that is under way anyway."""
+        elapsed_s = self._monotonic_s() - self._rated_s
+        if elapsed_s < self._rate_in_s:
+            return
+        rate = (self._rows.written - self._rated_bytes) / elapsed_s
+        self._db.execute("UPDATE meta SET bytes_per_s = ?", (rate,))
+        self._rated_s, self._rated_bytes = self._monotonic_s(), self._rows.written
+        self._rate_in_s = RATE_S
 
 
-def open_store(path: Path, *, max_bytes: int, max_age_ms: int, fresh: bool) -> SqliteStore:
-    """Open a buffer file; a damaged one is set aside, and a new one begun.
+def open_store(
+    path: Path,
+    *,
+    max_bytes: int,
+    max_age_ms: int,
+    fresh: bool,
+    steps: Sequence[Step] = KEEP_NONE,
+    kinds: Mapping[str, Kind] | None = None,
+    reserve_bytes: int = 0,
+) -> SqliteStore:
+    """Open a buffer file; of a damaged one what can be read is moved to a new one.
 
     Raises: StorageError if the disk will not have it.
     """
-    if fresh:
-        set_aside(path)
-    try:
-        return SqliteStore(path, max_bytes=max_bytes, max_age_ms=max_age_ms)
-    except CorruptError as error:
-        log.error("%s is damaged: %s", path, error)
-        set_aside(path)
-    return SqliteStore(path, max_bytes=max_bytes, max_age_ms=max_age_ms)
+    reserve = Reserve(path.with_name(f"{path.name}.reserve"), reserve_bytes)
 
-
-def set_aside(path: Path) -> None:
-    """Rename a damaged file, so that a person may look at it.
-
-    Raises: StorageError.
-    """
-    for number in range(1, 1_000):
-        aside = path.with_name(f"{path.name}.damaged-{number}")
-        if not aside.exists():
-            break
-    try:
-        for suffix in ("-wal", "-shm", ""):
-            part = path.with_name(path.name + suffix)
-            if part.exists():
-                part.rename(aside.with_name(aside.name + suffix))
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be set aside: {error}") from error
-    log.error("the damaged buffer was set aside as %s; its readings are lost here", aside)
-
-
-def read_figures(path: Path, max_bytes: int) -> Held:
-    """Look into a buffer file, also while its agent runs: read-only, never checkpointing.
-
-    Raises: StorageError if there is no such file, or it is no buffer.
-    """
-    with (
-        _translated(),
-        closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db,
-    ):
-        return _held(db, max_bytes)
-
-
-def _held(db: sqlite3.Connection, max_bytes: int) -> Held:
-    row = db.execute(FIGURES).fetchone()
-    return Held(*(*row, max_bytes))
-
-
-def _gap(seq: int, first_ms: int, last_ms: int, readings: int, reason: str) -> Gap:
-    return Gap(
-        first_seq=seq,
-        last_seq=seq,
-        first_ms=first_ms,
-        last_ms=last_ms,
-        readings=readings,
-        reason=reason,
-    )
-
-
-def _parts(readings: Sequence[Reading]) -> list[Sequence[Reading]]:
-    return [readings[i : i + MAX_READINGS] for i in range(0, len(readings), MAX_READINGS)]
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        damaged = getattr(error, "sqlite_errorcode", 0) & 0xFF in (
-            sqlite3.SQLITE_CORRUPT,
-            sqlite3.SQLITE_NOTADB,
+    def opened() -> SqliteStore:
+        return SqliteStore(
+            path,
+            max_bytes=max_bytes,
+            max_age_ms=max_age_ms,
+            steps=steps,
+            kinds=kinds,
+            reserve=reserve,
         )
-        raise (CorruptError if damaged else StorageError)(str(error)) from error
+
+    if not fresh:
+        try:
+            return opened()
+        except DiskFullError:
+            if not reserve.release():
+                raise
+            return opened()
+        except CorruptError as error:
+            log.error("%s is damaged: %s", path, error)
+    aside = set_aside(path)
+    store = opened()
+    store.take_over(aside)
+    return store

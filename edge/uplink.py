@@ -60,6 +60,7 @@ class Uplink:
         self._reborn = asyncio.Event()
         self.connected = False
         buffer.on_commit = self._take
+        buffer.on_older = self._outbox.look_behind
 
     async def run(self) -> None:
         """Connect, publish, reconnect with jittered backoff; until stopped."""
@@ -108,6 +109,7 @@ class Uplink:
             raise Disconnected(f"the broker refuses a subscription to {self._topic('ack')}")
         await self._publish_birth(client)
         self._outbox.restart()
+        self._buffer.connected()
         self.connected = True
         self._tell_up()
         reasons: list[BaseException] = []
@@ -140,6 +142,14 @@ class Uplink:
         numbers = IntervalSet(ack.ranges)
         if ack.seq > 0:
             numbers.add(1, ack.seq)
+        if self._buffer.sent.is_contradicted_by(numbers):
+            log.error(
+                "the cloud has batches that were never sent from this buffer: it is an old copy;"
+                " what it holds is numbered anew"
+            )
+            self._buffer.begin_anew()
+            self._outbox.restart()
+            return
         self._buffer.acknowledge(numbers)
         self._outbox.acknowledged(ack)
 
@@ -194,6 +204,7 @@ class Uplink:
             health["buffer.held_readings"] = held.held_readings
             health["buffer.held_bytes"] = held.held_bytes
             health["buffer.max_bytes"] = held.max_bytes
+            health["buffer.disk_full"] = int(held.disk_full)
             if held.oldest_ms is not None:
                 health["buffer.oldest_s"] = (self._clock.now_ms() - held.oldest_ms) / 1000
         state = State(

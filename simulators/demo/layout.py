@@ -189,6 +189,7 @@ def edge_config(
         "gateway": GATEWAY,
         "broker": _broker(layout, ports, GATEWAY),
         "buffer": {"path": "buffer.sqlite", "commit_every_s": 0.25},
+        "clock": {"source": "always"},  # a demo is not kept waiting for a time server
         "buses": [
             {"id": bus, "driver": driver}
             | (

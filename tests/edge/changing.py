@@ -16,6 +16,7 @@ HEAD = """
 gateway: cabinet-1
 broker: {{host: 127.0.0.1, port: {broker}, tls: false}}
 buffer: {{path: buffer.sqlite, commit_every_s: 0.05, max_bytes: {max_bytes}}}
+clock: {{source: always}}
 uplink: {{reconnect_first_s: 0.05, reconnect_most_s: 0.2, resend_after_s: {resend_after_s},
   state_every_s: 0.1}}
 polling: {{probe_first_s: 0.05, probe_most_s: 0.2}}

@@ -31,6 +31,7 @@ CONFIG = """
 gateway: cabinet-1
 broker: {{host: 127.0.0.1, port: {broker}, tls: false}}
 buffer: {{path: buffer.sqlite, commit_every_s: 0.1}}
+clock: {{source: always}}
 uplink: {{resend_after_s: 0.5, reconnect_first_s: 0.05, reconnect_most_s: 0.5}}
 polling: {{probe_first_s: 0.1, probe_most_s: 0.5}}
 buses:
@@ -279,6 +280,15 @@ async def test_the_buffer_of_an_agent_that_never_ran_is_empty(street: Street) ->
         "held_bytes",
         "oldest_ms",
         "max_bytes",
+        "next_seq",
+        "bytes_per_s",
+        "disk_full",
+        "urgent",
+        "normal",
+        "held_for_clock",
+        "max_age_days",
+        "free_bytes",
+        "full_in_s",
     ]
     words = await edge("buffer", street.config)
     assert words.returncode == 0

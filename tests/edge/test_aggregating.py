@@ -19,6 +19,7 @@ from tests.edge.kit import eventually
 NOW_MS = 1_795_320_000_000
 CONFIG = """
 gateway: cabinet-1
+clock: {source: always}
 broker: {host: 127.0.0.1, tls: false}
 AGGREGATES
 buses:

@@ -16,7 +16,8 @@ from contract.intervals import IntervalSet
 from edge.buffer import MOST_UNACKNOWLEDGED, Buffer
 from edge.health import Health
 from edge.ports import Stored
-from edge.store import CorruptError, open_store
+from edge.store import open_store
+from edge.store_schema import CorruptError
 from tests.edge.kit import eventually
 from tests.edge.memory_store import Disk, MemoryStore
 from tests.suites.buffers import batches_of, gaps_in, numbers, readings
@@ -190,7 +191,7 @@ async def test_damage_met_while_running_begins_a_new_file() -> None:
     asked: list[bool] = []
 
     class Damaged(MemoryStore):
-        def commit(self, *_: object) -> list[Stored]:
+        def commit(self, *_: object, **__: object) -> list[Stored]:
             raise CorruptError("database disk image is malformed")
 
     def opened(*, fresh: bool) -> MemoryStore:

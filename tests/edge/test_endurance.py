@@ -24,7 +24,7 @@ from contract.messages import Ack, encode
 from edge.app import Agent
 from edge.config import load
 from edge.core.modbus import Request
-from edge.store import read_figures
+from edge.store_look import read_figures
 from tests.edge.virtual_time import VirtualClock, VirtualLoop
 
 HOUR_S = 3_600.0

@@ -18,6 +18,7 @@ from tests.edge.kit import Mosquitto, eventually, free_port, mosquitto
 
 CONFIG = """
 gateway: cabinet-1
+clock: {{source: always}}
 broker: {{host: 127.0.0.1, port: {nowhere}, tls: false}}
 buffer: {{path: buffer.sqlite, commit_every_s: {commit_every_s}}}
 uplink: {{reconnect_first_s: 0.05, reconnect_most_s: 0.1}}

@@ -18,7 +18,9 @@ from contract.codec import decode_batch
 from contract.errors import StorageError
 from contract.intervals import IntervalSet
 from contract.readings import Reading
-from edge.store import CorruptError, SqliteStore, open_store, read_figures
+from edge.store import SqliteStore, open_store
+from edge.store_look import read_figures
+from edge.store_schema import CorruptError
 from tests.edge.memory_store import Disk, MemoryStore
 from tests.suites.buffers import NOW_MS, OpenStore, StoreSuite, numbers, readings
 

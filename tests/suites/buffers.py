@@ -11,6 +11,7 @@ from contract.codec import decode_batch
 from contract.intervals import IntervalSet
 from contract.quality import Quality
 from contract.readings import Batch, Gap, Reading
+from edge.core.clock_trust import Doubt
 from edge.core.heard import REMEMBERED
 from edge.ports import Loss, Store, Stored
 
@@ -94,11 +95,76 @@ class StoreSuite:
         for expected in (1, 2, 3):
             assert numbers(store.commit([], readings(1), NOW_MS, None)) == [expected]
 
-    def test_urgent_readings_have_a_batch_of_their_own_and_go_first(self, store: Store) -> None:
+    def test_urgent_readings_have_a_batch_of_their_own_before_the_others(
+        self, store: Store
+    ) -> None:
         store.commit([], readings(1), NOW_MS, None)
         urgent, normal = store.commit(readings(2, device="gas-01"), readings(1), NOW_MS, None)
         assert (urgent.urgent, normal.urgent) == (True, False)
-        assert numbers(store.waiting((), 10)) == [urgent.seq, 1, normal.seq]
+        assert numbers(store.waiting((), 10)) == [1, urgent.seq, normal.seq]
+
+    def test_the_latest_urgent_are_told_in_their_order(self, store: Store) -> None:
+        for _ in range(4):
+            store.commit(readings(1, device="gas-01"), readings(1), NOW_MS, None)
+        store.acknowledge(IntervalSet([(7, 7)]))
+        store.commit([], [], NOW_MS, None)
+        assert numbers(store.latest_urgent(2)) == [3, 5]
+
+    def test_a_gap_record_stands_where_its_first_number_is(self, open_store: OpenStore) -> None:
+        store = open_store(max_age_ms=60_000)
+        store.commit([], readings(1), NOW_MS, None)
+        store.commit([], readings(1, NOW_MS + 100_000), NOW_MS, None)
+        store.commit([], readings(1, NOW_MS + 100_000), NOW_MS + 100_000, None)
+        assert numbers(store.waiting((), 10)) == [4, 2, 3]
+        store.close()
+
+    def test_what_is_held_for_the_time_goes_once_it_is_known(self, open_store: OpenStore) -> None:
+        store = open_store()
+        doubt = Doubt("boot-1", NOW_MS - 50_000, 0)
+        assert store.commit(readings(1), readings(2), 0, None, (), doubt, hold=True) == []
+        assert numbers(store.commit([], readings(1), 0, None)) == [3]
+        assert numbers(store.waiting((), 10)) == [3]
+        assert store.latest_urgent(10) == []
+        assert store.figures().held_readings == 4
+        store.close()
+        store = open_store()  # the agent is started again in the same boot
+        assert numbers(store.waiting((), 10)) == [3]
+        assert store.settle("boot-1", NOW_MS)
+        assert not store.settle("boot-1", NOW_MS)
+        first, second, third = batches_of(store.waiting((), 10))
+        assert [first.readings, second.readings] == [
+            tuple(readings(1, NOW_MS + 50_000)),
+            tuple(readings(2, NOW_MS + 50_000)),
+        ]
+        assert (first.seq, second.seq, third.seq) == (1, 2, 3)
+        assert all(batch.clock_synchronised for batch in (first, second, third))
+        store.close()
+
+    def test_of_a_boot_without_any_time_the_guess_is_kept_and_flagged(self, store: Store) -> None:
+        doubt = Doubt("boot-1", NOW_MS - 50_000, 0)
+        store.commit([], readings(2, NOW_MS + 9_000), 0, None, (), doubt, hold=True)
+        assert store.settle("boot-2", NOW_MS)  # booted before the guesses: they were too late
+        (batch,) = batches_of(store.waiting((), 10))
+        assert not batch.clock_synchronised
+        assert [r.observed_ms for r in batch.readings] == [NOW_MS - 1_000, NOW_MS]
+        assert {r.quality for r in batch.readings} == {Quality.CLOCK_UNSURE}
+
+    def test_nothing_waits_for_ever_for_the_time(self, store: Store) -> None:
+        doubt = Doubt("boot-1", NOW_MS - 50_000, 0)
+        store.commit([], readings(2), 0, None, (), doubt, hold=True)
+        assert store.settle("boot-1", None)
+        (sent,) = store.commit([], readings(1), 0, None, (), doubt, hold=False)
+        for batch in batches_of(store.waiting((), 10)):
+            assert not batch.clock_synchronised
+            assert {r.quality for r in batch.readings} == {Quality.CLOCK_UNSURE}
+        assert sent.seq == 2
+
+    def test_a_clock_that_jumps_back_neither_reorders_nor_overwrites(self, store: Store) -> None:
+        first = store.commit([], readings(2, NOW_MS), NOW_MS, None)
+        back = store.commit([], readings(2, NOW_MS - 10_000), NOW_MS - 10_000, None)
+        again = store.commit([], readings(2, NOW_MS), NOW_MS, None)
+        assert store.waiting((), 10) == first + back + again
+        assert numbers(first + back + again) == [1, 2, 3]
 
     def test_batches_are_bounded(self, store: Store) -> None:
         stored = store.commit([], readings(2_500), NOW_MS, None)
@@ -185,7 +251,7 @@ class StoreSuite:
         store = open_store(max_age_ms=60_000)
         store.commit([], readings(5, NOW_MS), NOW_MS, None)
         stored = store.commit([], readings(1, NOW_MS + 61_000), NOW_MS + 61_000, None)
-        assert numbers(store.waiting((), 10)) == [2, 3]
+        assert numbers(store.waiting((), 10)) == [3, 2]
         assert gaps_in(stored) == [
             Gap(
                 first_seq=1,
@@ -215,4 +281,4 @@ class StoreSuite:
                 reason="disk failed",
             )
         ]
-        assert numbers(held) == [1, 3, 4]
+        assert sorted(numbers(held)) == [1, 3, 4]

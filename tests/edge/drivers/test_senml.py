@@ -307,6 +307,7 @@ def test_a_station_is_five_lines_of_configuration(tmp_path: Path) -> None:
     path.write_text(
         """\
 gateway: cabinet-1
+clock: {source: always}
 broker: {host: 127.0.0.1, tls: false}
 buses:
   - {id: own, driver: senml, host: 127.0.0.1, tls: false, topics: [meters/+/senml]}

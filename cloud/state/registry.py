@@ -29,6 +29,7 @@ class Registry:
         self.owned = 0  # counts changes of owners
         self._devices: dict[str, Device] = {}
         self._series: dict[tuple[str, str], Series] = {}
+        self._names_of: dict[str, list[str]] = {}  # measurements, by device
         self._series_of: Counter[str] = Counter()  # by device
         self._devices_by_owner: Counter[str] = Counter()
         self._series_by_owner: Counter[str] = Counter()
@@ -159,7 +160,7 @@ class Registry:
         if device == self._devices.get(told.id):
             return []
         self._devices[told.id] = device
-        mine = [series for series in self._series.values() if series.device.id == told.id]
+        mine = [self._series[told.id, name] for name in self._names_of.get(told.id, ())]
         return [self._remember(series.id, device, series.measurement) for series in mine]
 
     def _add(
@@ -210,6 +211,7 @@ class Registry:
     def _remember(self, number: int, device: Device, measurement: str) -> Series:
         series = Series(id=number, device=device, measurement=measurement)
         if (device.id, measurement) not in self._series:
+            self._names_of.setdefault(device.id, []).append(measurement)
             owner = self._owners.get(device.id)
             self._series_of[device.id] += 1
             if owner is not None:

@@ -26,8 +26,8 @@ from edge.core.modbus import Disturbed, Framing, Refused, Request
 from edge.core.plan import transfer_s
 
 FRAMERS = {Framing.TCP: FramerType.SOCKET, Framing.RTU: FramerType.RTU}
-# pymodbus' own time-out only backs ours up.
-BACKSTOP_S = 3_600.0
+# Ours is the only time-out: pymodbus' own would cost another timer for every request.
+NO_TIMEOUT = cast("float", None)
 # Small devices compute for seconds over a TLS handshake.
 TLS_HANDSHAKE_S = 10.0
 
@@ -154,7 +154,7 @@ class _Connection:
             host,
             port=port,
             framer=FRAMERS[framing],
-            timeout=BACKSTOP_S,
+            timeout=NO_TIMEOUT,
             retries=0,
             reconnect_delay=0,
             trace_packet=self._trace,

@@ -6,6 +6,7 @@ readings themselves would return, for all that it need not read them.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -27,6 +28,8 @@ from cloud.state import schema
 from cloud.state.database import Database
 from contract.errors import StorageError
 
+log = logging.getLogger("gridwarden.rollups")
+
 LOOKS = 3  # at a list of files that changes while it is looked at
 
 _SQL = """
@@ -37,6 +40,10 @@ _SQL = """
     WHERE series = ? AND "from" >= make_timestamptz(? * 1000)
       AND "from" < make_timestamptz(? * 1000)
 """
+
+
+class _UnreadableError(StorageError):
+    """A file of rollups is not there, or damaged."""
 
 
 class RolledStore:
@@ -75,12 +82,13 @@ class RolledStore:
             tier = tier_for(from_ms, step_ms, self._zone)
         if tier is None:
             return self._series.stepped(series, from_ms, to_ms, step_ms)
-        for _ in range(LOOKS - 1):
+        for _ in range(LOOKS):
             try:
                 return self._from_tier(tier, series, from_ms, to_ms, step_ms)
-            except StorageError:  # a part that was merged into another just now, perhaps
-                continue
-        return self._from_tier(tier, series, from_ms, to_ms, step_ms)
+            except _UnreadableError as error:  # perhaps it was merged into another just now
+                failed = error
+        log.error("%s; the readings answer. To repair: gridwarden cloud series roll", failed)
+        return self._series.stepped(series, from_ms, to_ms, step_ms)
 
     def _from_tier(
         self, tier: Tier, series: int, from_ms: int, to_ms: int, step_ms: int
@@ -108,7 +116,7 @@ class RolledStore:
         try:
             found = cursor.sql(_SQL, params=[paths, series, from_ms, to_ms]).to_arrow_table()
         except duckdb.Error as error:
-            raise StorageError(f"the rollups cannot be read: {error}") from error
+            raise _UnreadableError(f"the rollups cannot be read: {error}") from error
         finally:
             cursor.close()
         return of_table(found)

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+import numpy as np
+from numpy.typing import NDArray
+
+from cloud.core.averages import Rolled
 from cloud.core.columns import Columns, concatenate
 from cloud.core.rollup import DAY_MS, Tier, bucket_end, bucket_of
 from cloud.ports import SeriesName, SeriesStore
@@ -52,9 +56,11 @@ class DayMaker:
         self, day: str, span: tuple[int, int], names: Mapping[int, SeriesName], cursor: int
     ) -> list[File] | None:
         fresh: list[File] = []
+        seen = np.empty(0, np.int32)
         for columns in gathered(self._series.read(None, *span)):
             fresh += self._folder.roll(columns, names, span)
-        old, kept = self._without(span, names)
+            seen = np.union1d(seen, columns.series)
+        old, kept = self._without(span, seen, names)
         with self._database.write() as connection:
             if is_hot(connection, *span) or hot.sealed_upto(connection) != cursor:
                 self._folder.delete(fresh + kept)  # readings came meanwhile: later
@@ -64,15 +70,23 @@ class DayMaker:
         return old
 
     def _without(
-        self, span: tuple[int, int], names: Mapping[int, SeriesName]
+        self, span: tuple[int, int], seen: NDArray[np.int32], names: Mapping[int, SeriesName]
     ) -> tuple[list[File], list[File]]:
-        """Write the files that overlap a stretch again, without it; return the old and the new."""
+        """Write the files that overlap a stretch again, without it; return the old and the new.
+
+        A series without any reading stays as it is: its readings are past their retention.
+        """
         with self._database.read() as connection:
             old = listed(connection, between=span)
         new: list[File] = []
         for file in old:
-            drop = self._folder.buckets_within(Tier(file.tier), *span)
-            parts = self._folder.merged([file], names, drop)
+            begin_ms, end_ms = self._folder.buckets_within(Tier(file.tier), *span)
+
+            def known(rows: Rolled, begin: int = begin_ms, end: int = end_ms) -> NDArray[np.bool_]:
+                inside = (rows.from_ms >= begin) & (rows.from_ms < end)
+                return inside & np.isin(rows.series, seen)
+
+            parts = self._folder.merged([file], names, known)
             new += self._folder.write(Tier(file.tier), file.period, file.level, parts, names)
         return old, new
 

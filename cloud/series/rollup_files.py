@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
@@ -47,6 +47,14 @@ SCHEMA = pa.schema(
     ]
 )
 _NUMBERS = [name for name in SCHEMA.names if name not in ("device", "measurement")]
+
+
+class DamagedError(StorageError):
+    """A file of rollups that is listed cannot be read. They are made anew from the readings."""
+
+    def __init__(self, path: Path, why: Exception) -> None:
+        super().__init__(f"the rollup {path} cannot be read: {why}")
+        self.path = path
 
 
 class Folder:
@@ -90,17 +98,17 @@ class Folder:
         self,
         files: Sequence[File],
         names: Mapping[int, SeriesName],
-        drop: tuple[int, int] | None = None,
+        without: Callable[[Rolled], NDArray[np.bool_]] | None = None,
     ) -> Iterator[Rolled]:
-        """Yield the files' rows merged, some series at a time; without buckets that begin in drop.
+        """Yield the files' rows merged, some series at a time; without those that it tells.
 
-        Raises: StorageError.
+        Raises: DamagedError.
         """
         paths = [self._root / file.path for file in files]
         for first, last in _chunks(paths):
             rows = join([read(path, (first, last)) for path in paths])
-            if drop:
-                rows = rows.take((rows.from_ms < drop[0]) | (rows.from_ms >= drop[1]))
+            if without:
+                rows = rows.take(~without(rows))
             yield merge(rows, ways_of(names), rows.from_ms)
 
     def write(
@@ -147,6 +155,10 @@ class Folder:
                 made_ms=self._clock.now_ms(),
             )
         ]
+
+    def is_at(self, file: File, path: Path) -> bool:
+        """Whether a file is the one at a path."""
+        return self._root / file.path == path
 
     def delete(self, files: Sequence[File]) -> None:
         """Delete files that nothing names any more."""
@@ -196,7 +208,7 @@ def _write(
 def read(path: Path, series: tuple[int, int] | None = None) -> Rolled:
     """Read a file's rows, of the series first <= number < last only if that is given.
 
-    Raises: StorageError if it cannot be read.
+    Raises: DamagedError.
     """
     filters = None
     if series is not None:
@@ -204,7 +216,7 @@ def read(path: Path, series: tuple[int, int] | None = None) -> Rolled:
     try:
         table = pq.read_table(path, columns=_NUMBERS, filters=filters, use_threads=False)
     except (OSError, pa.ArrowException) as error:
-        raise StorageError(f"a rollup cannot be read: {error}") from error
+        raise DamagedError(path, error) from error
     return of_table(table)
 
 
@@ -238,7 +250,7 @@ def _chunks(paths: Sequence[Path]) -> list[tuple[int, int]]:
         try:
             metadata = pq.read_metadata(path)
         except (OSError, pa.ArrowException) as error:
-            raise StorageError(f"a rollup cannot be read: {error}") from error
+            raise DamagedError(path, error) from error
         for index in range(metadata.num_row_groups):
             group = metadata.row_group(index)
             groups.append((group.column(0).statistics.min, group.num_rows))

@@ -7,6 +7,7 @@ were never rolled up, or that somebody asks for, are made anew from the readings
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -18,12 +19,14 @@ import sqlalchemy as sa
 from cloud.core.rollup import DAY_MS, Tier, bucket_end
 from cloud.ports import ColdStore, Sealing, SeriesStore, Written
 from cloud.series.rollup_days import DayMaker
-from cloud.series.rollup_files import Folder
-from cloud.series.rollup_list import File, keep_from, listed, period_end_ms, swap
+from cloud.series.rollup_files import DamagedError, Folder
+from cloud.series.rollup_list import File, keep_from, listed, make_anew, period_end_ms, swap
 from cloud.series.sealer import series_names
 from cloud.state.database import Database
 from contract.clock import Clock
 from contract.errors import StorageError
+
+log = logging.getLogger("gridwarden.rollups")
 
 FAN_IN = 8  # so many parts of one level become one of the next
 SETTLED_MS = 2 * DAY_MS  # after its end a period's parts become one file
@@ -84,7 +87,23 @@ class RollingStore:
 
     def tidy(self) -> bool:
         self._delete_doomed()
-        return self._cold.tidy() or self._merge_some() or self._make_anew() or self._drop_old()
+        if self._cold.tidy():
+            return True
+        try:
+            return self._merge_some() or self._make_anew() or self._drop_old()
+        except DamagedError as error:
+            log.error("%s; its days are rolled up anew from their readings", error)
+            self._give_up(error.path)
+            return True
+
+    def _give_up(self, path: Path) -> None:
+        """Forget a damaged file, and have its days made anew."""
+        with self._database.write() as connection:
+            for file in listed(connection):
+                if self._folder.is_at(file, path):
+                    swap(connection, [file], [])
+                    end_ms = bucket_end(Tier(file.tier), file.last_ms, self._zone)
+                    make_anew(connection, file.first_ms, end_ms)
 
     def _remove_strays(self) -> int:
         with self._database.read() as connection:

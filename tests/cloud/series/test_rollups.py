@@ -288,6 +288,38 @@ def test_a_tier_is_kept_as_long_as_it_says_and_then_others_answer(tmp_path: Path
     bench.database.close()
 
 
+def test_a_damaged_file_costs_time_and_no_answer(
+    bench: RollupBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    for n in range(FAN_IN):
+        bench.commit(hours(1, start=n * 3600))
+        bench.seal()
+    for path in list(bench.data.glob("rollups/tier=hour/*/*.parquet"))[:2]:
+        path.write_bytes(b"damaged")
+    compare(bench)
+    assert "the readings answer" in caplog.text
+    bench.tidy()
+    assert "rolled up anew" in caplog.text
+    caplog.clear()
+    compare(bench)
+    assert caplog.text == ""
+
+
+def test_readings_past_their_retention_leave_their_rollups(bench: RollupBench) -> None:
+    bench.commit(hours(1))
+    bench.commit(columns_of([(GAS, 5, 2.0, OK)]))
+    bench.seal()
+    expected = bench.store.stepped(LAEQ, MIDNIGHT_MS, MIDNIGHT_MS + DAY_MS, HOUR_MS)
+    with bench.database.write() as connection:
+        connection.execute(schema.lake_files.delete())
+        make_anew(connection, T0_MS, T0_MS + 1)
+    bench.commit(columns_of([(GAS, 6, 2.0, OK)]))
+    bench.seal()
+    bench.tidy()
+    same(bench.store.stepped(LAEQ, MIDNIGHT_MS, MIDNIGHT_MS + DAY_MS, HOUR_MS), expected)
+    assert bench.store.stepped(GAS, MIDNIGHT_MS, MIDNIGHT_MS + DAY_MS, HOUR_MS).readings == [1]
+
+
 def test_a_query_while_parts_are_merged_sees_each_once(bench: RollupBench) -> None:
     stop, seen = threading.Event(), set()
 

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from cloud.cases import CASE_SYSTEMS, outbox
 from cloud.config import CloudConfig
 from cloud.core.gate import GatePolicy
+from cloud.core.retention import RawRetention
 from cloud.intake import MqttIntake
 from cloud.pipeline import Line
 from cloud.ports import OpenedStore, SeriesStore
@@ -56,9 +57,19 @@ def opened_store(config: CloudConfig, database: Database) -> OpenedStore:
         data=config.data,
         clock=SystemClock(),
         influxdb=config.series.influxdb,
+        retention=raw_retention(config),
     )
     keep = Retention(minute=days.minute_days, hour=days.hour_days, day=days.day_days)
     return open_store(config.series.store, site, config.zone, keep)
+
+
+def raw_retention(config: CloudConfig) -> RawRetention:
+    """Return for how long readings are kept."""
+    told = config.series.retention
+    return RawRetention(
+        days=told.raw_days,
+        quantities={name: days.raw_days for name, days in told.quantities.items()},
+    )
 
 
 def store(config: CloudConfig, database: Database) -> SeriesStore:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
@@ -11,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from cloud.core.waiting import BOUNDS, Adopt, Bounds
 from contract import strict_yaml
 from contract.errors import ConfigError
+from contract.quantities import QUANTITIES
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -104,10 +106,34 @@ class InfluxSettings(_Section):
     again_s: Seconds = 120.0
 
 
+class QuantityDays(_Section):
+    """For how many days the readings of a quantity are kept; 0 is for ever."""
+
+    raw_days: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class RawDays(_Section):
+    """For how many days readings are kept; 0 is for ever. Rollups outlive them."""
+
+    raw_days: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    quantities: dict[str, QuantityDays] = {}
+
+    @field_validator("quantities")
+    @classmethod
+    def _known_quantities(cls, given: dict[str, QuantityDays]) -> dict[str, QuantityDays]:
+        unknown = sorted(set(given) - set(QUANTITIES))
+        if unknown:
+            near = difflib.get_close_matches(unknown[0], QUANTITIES, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise ValueError(f"unknown quantity {unknown[0]!r}{hint}")
+        return given
+
+
 class SeriesSettings(_Section):
     """Where readings are kept."""
 
     store: Literal["lake", "influxdb"] = "lake"
+    retention: RawDays = RawDays()
     rollups: RollupDays = RollupDays()
     influxdb: InfluxSettings | None = None
 

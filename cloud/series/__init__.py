@@ -8,6 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from cloud.config import InfluxSettings
+from cloud.core.retention import FOREVER, RawRetention
 from cloud.ports import OpenedStore
 from cloud.series.hot_view import HotView
 from cloud.series.lake import LakeStore
@@ -28,13 +29,14 @@ class Site:
     clock: Clock
     hot_view: HotView = field(default_factory=HotView)
     influxdb: InfluxSettings | None = None
+    retention: RawRetention = FOREVER
 
 
 def _lake(site: Site) -> OpenedStore:
     folder = site.data / "lake"
     return OpenedStore(
         series=LakeStore(site.database, folder, site.clock, site.hot_view),
-        cold=LakeFiles(site.database, folder, site.clock),
+        cold=LakeFiles(site.database, folder, site.clock, site.retention),
     )
 
 

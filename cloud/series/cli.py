@@ -15,6 +15,7 @@ from cloud.config import load
 from cloud.core.schedule import DayHours
 from cloud.core.statistics import Statistics
 from cloud.series import export as exporting
+from cloud.series import upkeep_cli
 from cloud.series.export import FORMATS, Piece
 from cloud.series.rollup_list import make_anew
 from cloud.series.summaries import find, summarise
@@ -24,7 +25,9 @@ from contract.clock import iso_utc, parse_iso
 from contract.errors import ConfigError
 from contract.quality import to_letters
 
-app = typer.Typer(no_args_is_help=True, help="Statistics and export of readings.")
+app = typer.Typer(no_args_is_help=True, help="Statistics, export and check of readings.")
+app.command()(upkeep_cli.check)
+app.command()(upkeep_cli.retain)
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The cloud's YAML file.")]
 _TIME = "RFC 3339 with offset, or a date: its local midnight."

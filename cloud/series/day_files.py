@@ -139,7 +139,8 @@ def replace(
                 name_files(connection, new)
                 if also is not None:
                     also(connection)
-            remove(folder, old)
+            kept = {file.path for file in new}  # a repaired file is named as the damaged one was
+            remove(folder, [file for file in old if file.path not in kept])
     except StorageError:
         remove(folder, new)
         raise

@@ -12,9 +12,10 @@ import sqlalchemy as sa
 
 from cloud.core.columns import Columns
 from cloud.core.merge import merged
+from cloud.core.retention import FOREVER, RawRetention
 from cloud.core.tiers import DayFile, to_merge
 from cloud.ports import Sealing, SeriesName, Written
-from cloud.series import day_files
+from cloud.series import day_files, retention
 from cloud.series.day_files import DAY_MS, LakeFile
 from cloud.series.parquet import open_file, parts
 from cloud.series.sealer import series_names
@@ -28,10 +29,13 @@ log = logging.getLogger("gridwarden")
 class LakeFiles:
     """The ColdStore of the lake."""
 
-    def __init__(self, database: Database, folder: Path, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, folder: Path, clock: Clock, keep: RawRetention = FOREVER
+    ) -> None:
         self._database = database
         self._folder = folder
         self._clock = clock
+        self._keep = keep
         self._damaged: set[str] = set()  # days, until they are repaired and we are restarted
 
     def recover(self) -> int:
@@ -57,17 +61,34 @@ class LakeFiles:
         return Written(parts=len(files), commit=commit)
 
     def tidy(self) -> bool:
-        """Merge the files of one day, if it is time; return whether any was merged."""
+        """Merge the files of one day, or delete what of one is past its time."""
         with self._database.read() as connection:
             day, files = self._choose(connection)
             names = series_names(connection) if files else {}
         if not files:
-            return False
+            return self._expire_one()
         try:
             self._merge(day, files, names)
         except StorageError:
             self._damaged.add(day)
             raise
+        return True
+
+    def _expire_one(self) -> bool:
+        now_ms = self._clock.now_ms()
+        due = [
+            each
+            for each in retention.due(self._database, self._keep, now_ms)
+            if each.file.day not in self._damaged
+        ]
+        if not due:
+            return False
+        try:
+            gone = retention.expire(self._database, self._folder, due[0], "retention", now_ms)
+        except StorageError:
+            self._damaged.add(due[0].file.day)
+            raise
+        log.info("%d readings were past their time: %s", gone, due[0])
         return True
 
     def _choose(self, connection: sa.Connection) -> tuple[str, list[LakeFile]]:

@@ -51,3 +51,10 @@ def test_influxdb_needs_its_server_and_blocks_to_write_again(tmp_path: Path) -> 
         load(write(tmp_path, text))
     assert "series.influxdb.token_file: no such file: " in str(caught.value)
     assert "series.influxdb.again_s: 7200 s is longer than seal.keep_s, 3600 s" in str(caught.value)
+
+
+def test_a_quantity_that_is_none_cannot_be_kept(tmp_path: Path) -> None:
+    retention = "{quantities: {noise_lae: {raw_days: 1}}}"
+    text = f"data: d\nbroker: {{host: h}}\nseries:\n  retention: {retention}\n"
+    with pytest.raises(ConfigError, match="unknown quantity 'noise_lae'; did you mean noise_laeq"):
+        load(write(tmp_path, text))

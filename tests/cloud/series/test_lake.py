@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import re
 import threading
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import sqlalchemy as sa
@@ -140,3 +142,25 @@ def test_sealing_when_there_is_nothing_does_nothing(bench: LakeBench) -> None:
     assert bench.sealer.seal().parts == 0
     with bench.database.read() as connection:
         assert connection.execute(sa.select(schema.lake_files)).all() == []
+
+
+def test_the_examples_of_the_documentation_read_every_value(
+    bench: LakeBench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_s = (1_795_305_600_000 - T0_MS) // 1000  # 2026-11-22
+    told = [61.3, 1 / 3, 0.0, float("nan"), -2.25, 1e300]
+    bench.commit(columns_of([(GAS, at_s + n, value, OK) for n, value in enumerate(told)]))
+    bench.seal()
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[3] / "docs" / "lake.md").read_text(encoding="utf-8")
+    python, sql = (
+        re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)[0]
+        for language in ("python", "sql")
+    )
+    found: dict[str, pa.ChunkedArray] = {}
+    exec(python, found)
+    expected = [None if value != value else value for value in told]
+    assert found["values"].to_pylist() == expected
+    relation = duckdb.sql(sql)
+    assert relation is not None
+    assert relation.to_arrow_table().column("value").to_pylist() == expected

@@ -156,7 +156,7 @@ def drain(*, quick: bool) -> tuple[float | None, float | None]:
     if importlib.util.find_spec(DRAIN) is None:
         return None, None
     measured = importlib.import_module(DRAIN).measure(quick=quick)
-    return measured.times_real_time, measured.live_lag_s
+    return round(measured.times_real_time, 1), round(measured.live_lag_s, 2)
 
 
 def run(lengths: Lengths, *, quick: bool = False) -> dict[str, float | None]:

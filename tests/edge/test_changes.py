@@ -11,6 +11,7 @@ import pytest
 
 from contract.messages import Birth, decode
 from edge.config import load
+from edge.ports import NotAllowed
 from tests.edge.changing import running, street
 from tests.edge.kit import eventually, keep_connected, mosquitto
 
@@ -152,3 +153,17 @@ async def test_a_broker_that_is_not_there_is_taken_back(tmp_path: Path) -> None:
         assert "no connection to the broker" in agent.health.problems["configuration"]
         await eventually(lambda: agent.connected)
         assert here.peers["a"].connections == here.peers["b"].connections == 1
+
+
+async def test_who_may_be_asked_out_of_turn_changes_with_it(tmp_path: Path) -> None:
+    async with street(tmp_path) as here, running(here.config) as agent:
+        (before,) = await agent.on_demand.read("noise-a")
+        here.buses["c"], here.devices["noise-c"] = "", "c"
+        del here.buses["a"], here.devices["noise-a"]
+        here.write()
+        await eventually(lambda: here.polls("c") > 5)
+        with pytest.raises(NotAllowed, match="no device 'noise-a'; did you mean noise-"):
+            await agent.on_demand.read("noise-a")
+        for device in ("noise-b", "noise-c"):
+            (reading,) = await agent.on_demand.read(device, ["noise_la"])
+            assert (reading.device, reading.quality) == (device, before.quality)

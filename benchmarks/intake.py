@@ -25,8 +25,8 @@ from benchmarks.intake_bare import bare_us
 from benchmarks.intake_load import Shape
 from benchmarks.intake_rig import ROOT, Rig, rig
 
-SLOW = "commit_every_s: 0.1, block_readings: 1000, queue_messages: 200"  # ≤ 10,000 readings/s
-OVERLOAD_PER_S = 10_000  # messages of ten readings: ten times that
+SLOW = "commit_every_s: 0.1, block_readings: 20, queue_messages: 200"
+OVERLOAD_PER_S = 2_000  # messages of ten readings: ten times what it then takes, about
 THIN_SEQ = 100_000
 
 
@@ -84,13 +84,13 @@ def prepare(there: Rig, shape: Shape) -> None:
     there.wait_stored(shape.gateways * shape.readings)
 
 
-def flood(there: Rig, shape: Shape, packets: Iterator[bytes], seconds: float = 0.0) -> Run:
-    """Push as fast as the broker takes them, or for so long; wait until all is stored."""
+def flood(there: Rig, shape: Shape, packets: Iterator[bytes], per_s: float = 0.0) -> Run:
+    """Push as fast as the broker takes them, or so many a second; wait until all is stored."""
     path = there.folder / "packets"
     load.write(path, packets)
     before, cpu_s = there.counted("readings_stored"), there.cpu_s()
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.intake_load", str(there.port), str(path), str(seconds)],
+        [sys.executable, "-m", "benchmarks.intake_load", str(there.port), str(path), str(per_s)],
         cwd=ROOT,
         check=True,
         stdout=subprocess.PIPE,
@@ -132,7 +132,8 @@ def overload(there: Rig, size: Size, seconds: float) -> Run:
     """Push many times what a slowed intake can take, for so long; then let it catch up."""
     prepare(there, size.thin)
     rounds = max(10, round(seconds * OVERLOAD_PER_S / size.thin.gateways))
-    return flood(there, size.thin, load.batches(size.thin, 2, rounds, _past_ms(500), 10), seconds)
+    packets = load.batches(size.thin, 2, rounds, _past_ms(500), step_ms=10)
+    return flood(there, size.thin, packets, OVERLOAD_PER_S)
 
 
 def _past_ms(minutes: int) -> int:

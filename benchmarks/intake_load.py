@@ -1,6 +1,6 @@
 """The load of benchmarks.intake: packets made beforehand, pushed through a bare socket.
 
-    python -m benchmarks.intake_load PORT FILE     run by benchmarks.intake as a process of its own
+    python -m benchmarks.intake_load PORT FILE PER_S     run by benchmarks.intake as a process
 
 It encodes with its own code, as an edge would, and knows of MQTT 3.1.1 what it needs.
 """
@@ -160,17 +160,17 @@ def connect(port: int) -> socket.socket:
     return wire
 
 
-def push(wire: socket.socket, packets: Sequence[bytes], seconds: float | None = None) -> int:
-    """Send packets as fast as they are acknowledged, for so long; return how many were."""
+def push(wire: socket.socket, packets: Sequence[bytes], per_s: float = 0.0) -> int:
+    """Send packets as fast as they are acknowledged, or so many a second; return how many were."""
     sent = acknowledged = rest = 0
-    until = time.monotonic() + seconds if seconds else float("inf")
-    while acknowledged < sent or (sent < len(packets) and time.monotonic() < until):
-        open_for = min(WINDOW - (sent - acknowledged), len(packets) - sent, 64)
-        if open_for > 0 and time.monotonic() < until:
+    began = time.monotonic()
+    while acknowledged < len(packets):
+        due = int((time.monotonic() - began) * per_s) if per_s else len(packets)
+        open_for = min(WINDOW - (sent - acknowledged), min(due, len(packets)) - sent, 64)
+        if open_for > 0:
             wire.sendall(b"".join(packets[sent : sent + open_for]))
             sent += open_for
-        waits = 0.0 if sent < len(packets) and sent - acknowledged < WINDOW else 1.0
-        if select.select([wire], [], [], waits)[0]:
+        if select.select([wire], [], [], 0.0 if open_for > 0 else 0.005)[0]:
             came = wire.recv(65_536)
             if not came:
                 raise ConnectionError("the broker hung up")
@@ -180,11 +180,11 @@ def push(wire: socket.socket, packets: Sequence[bytes], seconds: float | None = 
 
 def main(arguments: Sequence[str]) -> None:
     """Push a file's packets; print when it began, for how long, and how many."""
-    port, path, seconds = int(arguments[0]), Path(arguments[1]), float(arguments[2])
+    port, path, per_s = int(arguments[0]), Path(arguments[1]), float(arguments[2])
     packets = read(path)
     wire = connect(port)
     began = time.monotonic()
-    sent = push(wire, packets, seconds or None)
+    sent = push(wire, packets, per_s)
     took = time.monotonic() - began
     wire.sendall(DISCONNECT)
     wire.close()

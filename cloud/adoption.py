@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import msgspec
 import sqlalchemy as sa
 
-from cloud.core.waiting import State, guess_kind, may_decide
+from cloud.core.waiting import UNKNOWN_PERIOD_S, State, guess_kind, may_decide
 from cloud.errors import ConflictError, InvalidError, NotFoundError
 from cloud.state import ledger, schema
 from contract.messages import DeviceBirth
@@ -72,7 +72,7 @@ def adopt(
     if period_s is not None and not 0 < period_s <= 10_000_000:
         raise InvalidError(f"period of {device}: {period_s} s; allowed: above 0, to 10,000,000")
     told = found.told or DeviceBirth(
-        id=device, kind=kind, profile="", period_s=period_s or 60.0, measurements=()
+        id=device, kind=kind, profile="", period_s=period_s or UNKNOWN_PERIOD_S, measurements=()
     )
     told = msgspec.structs.replace(
         told, kind=kind, name=name or told.name, period_s=period_s or told.period_s

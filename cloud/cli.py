@@ -14,6 +14,7 @@ import typer
 
 from cloud import app as build
 from cloud import inbox_cli
+from cloud.completeness_cli import completeness
 from cloud.config import load
 from cloud.core.model import Role
 from cloud.figures import Figures, figures
@@ -30,6 +31,7 @@ user = typer.Typer(no_args_is_help=True, help="Accounts of the API and the conso
 app.add_typer(user, name="user")
 app.add_typer(series.app, name="series")
 app.add_typer(inbox_cli.app, name="inbox")
+app.command()(completeness)
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The cloud's YAML file.")]
 PasswordFile = Annotated[Path, typer.Option(help="A file of mode 0600 that holds the password.")]

@@ -6,6 +6,7 @@ the inbox. docs/decisions/0004 and 0007.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from dataclasses import dataclass
 
@@ -15,11 +16,14 @@ from msgspec.structs import replace
 
 from cloud.core.model import Series
 from cloud.core.waiting import ITSELF, Adopt, Bounds, Standing, State
-from cloud.state import ledger, schema
+from cloud.state import ledger, retention, schema
+from cloud.state.history import History
 from cloud.state.inbox import Inbox
 from cloud.state.registry import Registry
 from contract.messages import Birth, DeviceBirth
 from contract.readings import Reading
+
+log = logging.getLogger("gridwarden.intake")
 
 TIDY_EVERY_MS = 600_000
 MOST_AUDITED = 100  # different refusals of one transaction that are written down by name
@@ -37,9 +41,10 @@ class Released:
 class Gatehouse:
     """Intake's registry and inbox, asked together."""
 
-    def __init__(self, registry: Registry, inbox: Inbox, bounds: Bounds) -> None:
+    def __init__(self, registry: Registry, inbox: Inbox, history: History, bounds: Bounds) -> None:
         self.registry = registry
         self._inbox = inbox
+        self.history = history
         self._bounds = bounds
         # (who, action, device, why)
         self._refused: Counter[tuple[str, str, str, str]] = Counter()
@@ -48,7 +53,12 @@ class Gatehouse:
     @classmethod
     def load(cls, connection: sa.Connection, bounds: Bounds) -> Gatehouse:
         """Read who is known and who waits."""
-        return cls(Registry.load(connection), Inbox.load(connection, bounds), bounds)
+        return cls(
+            Registry.load(connection),
+            Inbox.load(connection, bounds),
+            History.load(connection),
+            bounds,
+        )
 
     def standing(self, sender: str, device: str, measurement: str) -> Standing | str:
         """Say what becomes of a sender's readings of a device: stored, waiting, or why not."""
@@ -96,6 +106,9 @@ class Gatehouse:
         adopted = [each.id for each in allowed if self.registry.owner_of(each.id) is None]
         birth = replace(birth, devices=tuple(allowed))
         changed, refused = self.registry.born(connection, birth, now_ms)
+        mine = [each for each in allowed if each.id not in refused]
+        self.history.born(connection, mine, now_ms)
+        self.history.state(connection, birth.gateway, online=True, now_ms=now_ms)
         for device in refused:
             owner = self.registry.owner_of(device)
             self._refuse(birth.gateway, device, f"belongs to gateway {owner}", "device.refused")
@@ -131,12 +144,16 @@ class Gatehouse:
                 continue
             told = msgspec.convert(row.told, DeviceBirth)
             changed += self.registry.adopt(connection, row.sender, told, now_ms)
+            self.history.born(connection, [told], now_ms)
             one, lost = self._let_in(connection, row.device, row.sender)
             released += one
             dropped += lost
         if now_ms - self._tidied_ms >= TIDY_EVERY_MS or now_ms < self._tidied_ms:
             self._tidied_ms = now_ms
             dropped += self._inbox.forget_old(connection, now_ms)
+            self.history.tidy(connection, now_ms)
+            for filling in retention.tidy(connection, now_ms):
+                log.warning("%s", filling)
         return changed, released, dropped
 
     def flush(self, connection: sa.Connection, now_ms: int) -> None:

@@ -91,6 +91,9 @@ class Line:
             self._accepted.flag(columns)
             if len(columns):
                 self._block = hot.append(connection, columns, now_ms)
+                work.counts["readings_late"] += self._gatehouse.history.late(
+                    connection, columns, self._registry.device_of_series, now_ms
+                )
             events: list[ConditionEvent] = [
                 *self._engine.bind(work.bound),
                 *self._engine.evaluate(_believable(columns, now_ms)),
@@ -149,6 +152,8 @@ class Line:
             elif topic.kind == "state":
                 state = messages.decode(message.payload, State)
                 told_state(work.connection, topic.gateway, state, work.now_ms)
+                history = self._gatehouse.history
+                history.state(work.connection, topic.gateway, state.online, work.now_ms)
         except (DecodeError, ValueError) as error:
             work.counts["messages_rejected"] += 1
             ledger.quarantine(

@@ -11,6 +11,8 @@ from contract.quantities import Kind, split_measurement
 
 ITSELF = ""  # the sender of a device that speaks for itself; no gateway has this id
 
+UNKNOWN_PERIOD_S = 10_000_000.0  # of a device whose period nobody told: nothing is ever due
+
 
 class Adopt(StrEnum):
     """Who adopts a device that is nobody's: the birth that names it first, or only a person."""

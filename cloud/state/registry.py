@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from cloud.core.model import Device, Series
+from cloud.core.waiting import UNKNOWN_PERIOD_S
 from cloud.state import schema
 from cloud.state.upsert import upsert
 from contract.errors import ConfigError
@@ -30,6 +31,7 @@ class Registry:
         self._devices: dict[str, Device] = {}
         self._series: dict[tuple[str, str], Series] = {}
         self._names_of: dict[str, list[str]] = {}  # measurements, by device
+        self._device_of: dict[int, str] = {}  # by series number
         self._series_of: Counter[str] = Counter()  # by device
         self._devices_by_owner: Counter[str] = Counter()
         self._series_by_owner: Counter[str] = Counter()
@@ -74,6 +76,10 @@ class Registry:
             return False
         expected.add((device, measurement))
         return True
+
+    def device_of_series(self, number: int) -> Device:
+        """Return the device whose series has this number."""
+        return self._devices[self._device_of[number]]
 
     def all_series(self) -> Iterable[Series]:
         return self._series.values()
@@ -139,7 +145,7 @@ class Registry:
             "gateway": gateway,
             "kind": told.kind,
             "profile": told.profile,
-            "period_s": told.period_s,
+            "period_s": told.period_s if told.period_s < UNKNOWN_PERIOD_S else None,
             "name": told.name,
             "asset": told.asset,
             "owner": told.owner,
@@ -210,6 +216,7 @@ class Registry:
 
     def _remember(self, number: int, device: Device, measurement: str) -> Series:
         series = Series(id=number, device=device, measurement=measurement)
+        self._device_of[number] = device.id
         if (device.id, measurement) not in self._series:
             self._names_of.setdefault(device.id, []).append(measurement)
             owner = self._owners.get(device.id)

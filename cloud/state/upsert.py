@@ -33,6 +33,21 @@ def upsert_all(
     )
 
 
+def add_all(
+    connection: sa.Connection, table: sa.Table, rows: Sequence[Mapping[str, object]], what: str
+) -> None:
+    """Insert rows, or add to a number of those that are there."""
+    if not rows:
+        return
+    key = [column.name for column in table.primary_key]
+    make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    insert = make(table)
+    added = {what: table.c[what] + insert.excluded[what]}
+    connection.execute(
+        insert.on_conflict_do_update(index_elements=key, set_=added), [dict(row) for row in rows]
+    )
+
+
 def count(connection: sa.Connection, amounts: Mapping[str, int]) -> None:
     """Add to the named counters."""
     table = schema.counters

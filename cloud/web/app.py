@@ -14,9 +14,11 @@ from cloud.web import health, metrics, problems, signin
 from cloud.web.api import (
     alerts,
     cases,
+    completeness,
     devices,
     export,
     gateways,
+    inbox,
     quarantine,
     series,
     session,
@@ -37,7 +39,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     export.router,
     alerts.router,
     cases.router,
+    completeness.router,
     gateways.router,
+    inbox.router,
     quarantine.router,
     stream.router,
 )

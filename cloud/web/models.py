@@ -322,6 +322,63 @@ class GatewayDetail(Gateway):
     gaps: list[Gap] = Field(description="The newest 200")
 
 
+class Waiting(View):
+    """A device that nobody has adopted, or that was refused."""
+
+    device: str
+    gateway: str = Field(description="Who brought it; empty where it spoke for itself")
+    state: str = Field(description="waiting; adopting, refusing: decided just now; refused")
+    kind: str = Field(description="As its birth says, or guessed; empty if it is not clear")
+    measurements: list[str] = Field(description="What it has sent, at most 50")
+    readings: int = Field(description="That wait")
+    dropped: int = Field(description="That there was no room for, or that waited too long")
+    first_ms: Instant
+    last_ms: Instant = Field(description="When it last spoke")
+    decided_by: str
+    decided_ms: Instant | None
+
+
+class Arrival(View):
+    """Readings of a device in some time. Those that are missing add up by their reasons."""
+
+    due: int = Field(description="By the device's period")
+    arrived: int
+    late: int = Field(description="Of those that arrived, long after they were observed")
+    missing: int
+    silent: int = Field(description="The device did not answer its gateway")
+    given_up: int = Field(description="The gateway declared them lost, see losses")
+    offline: int = Field(description="The gateway was away")
+    hole: int = Field(description="In batches of the gateway that are still to come")
+    unexplained: int
+
+
+class ArrivalDay(Arrival):
+    """One local day, or the part of it that was asked for."""
+
+    day: str = Field(description="The local date")
+    from_ms: Instant
+    to_ms: Instant
+
+
+class Loss(View):
+    """What a gateway declared lost, of all its devices."""
+
+    from_ms: Instant
+    to_ms: Instant
+    readings: int
+    reason: str
+
+
+class DeviceCompleteness(View):
+    """How complete a device's data is."""
+
+    device: str
+    period_s: float | None
+    total: Arrival
+    days: list[ArrivalDay]
+    losses: list[Loss]
+
+
 class Quarantined(View):
     """A message or record that could not be taken."""
 

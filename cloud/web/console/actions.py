@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from cloud import alerts
+from cloud import adoption, alerts
 from cloud.cases import ledger
 from cloud.core.model import Role
 from cloud.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
@@ -39,6 +39,23 @@ def take_step(
     with services.database.write() as connection:
         account = _account(accounts.session(connection, token, now_ms=now_ms))
         ledger.step(connection, case, step, account.name, account.role, version, note, now_ms)
+
+
+def decide(
+    services: Services, token: str, device: str, sender: str, *, adopt: bool, kind: str
+) -> None:
+    """Adopt or refuse a device that waits. Raises: RejectedError of a kind; StorageError."""
+    now_ms = services.clock.now_ms()
+    with services.database.write() as connection:
+        account = _account(accounts.session(connection, token, now_ms=now_ms))
+        if not account.role.includes(Role.MANAGER):
+            raise ForbiddenError(f"this takes a manager; {account.name} is none")
+        if adopt:
+            adoption.adopt(
+                connection, device, by=account.name, now_ms=now_ms, sender=sender, kind=kind
+            )
+        else:
+            adoption.refuse(connection, device, by=account.name, now_ms=now_ms, sender=sender)
 
 
 def explain(error: GridwardenError, w: Wording) -> str:

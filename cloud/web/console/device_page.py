@@ -7,6 +7,7 @@ from functools import partial
 
 from nicegui import ui
 
+from cloud.completeness import midnight_ms, report
 from cloud.core.schedule import era_at
 from cloud.core.statistics import Statistics
 from cloud.ports import Stepped
@@ -21,6 +22,9 @@ from cloud.web.snapshots import Snapshot
 from cloud.web.wording import Wording
 from contract.errors import StorageError
 from contract.quantities import QUANTITIES, split_measurement
+
+COMPLETE_DAYS = 7
+COMPLETE_EVERY_MS = 60_000
 
 
 async def show(screen: Screen, device: str) -> None:
@@ -40,6 +44,10 @@ async def show(screen: Screen, device: str) -> None:
             _heading(screen, "device.cases")
             cases = ui.html(sanitize=False)
             screen.follow(partial(_cases, screen, device, cases))
+        with ui.element("section").classes("card"):
+            _heading(screen, "complete")
+            complete = ui.html(sanitize=False)
+            screen.follow(partial(_complete, screen, device, complete))
     screen.follow(chart.update)
     await screen.start()
 
@@ -208,6 +216,26 @@ async def _cases(
     newest = found[: views.OF_DEVICE]
     html = views.case_table(newest, now_ms, screen.w, empty=empty, most=views.OF_DEVICE)
     lists.put(table, html)
+
+
+async def _complete(
+    screen: Screen, device: str, table: ui.html, _snapshot: Snapshot, now_ms: int
+) -> None:
+    """Show the last days; counted anew every so often, for all who look."""
+    services = screen.console.services
+    load = partial(
+        report,
+        services.database,
+        services.series_store,
+        services.timezone,
+        device,
+        from_ms=midnight_ms(now_ms, services.timezone, COMPLETE_DAYS - 1),
+        to_ms=now_ms,
+        now_ms=now_ms,
+    )
+    key = ("complete", device)
+    found = await screen.console.shared.get(key, now_ms // COMPLETE_EVERY_MS, load)
+    lists.put(table, device_views.completeness(found, screen.w))
 
 
 def _heading(screen: Screen, title: str) -> None:

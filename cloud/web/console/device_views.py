@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from cloud.completeness import Report
+from cloud.web.console.views import percent
 from cloud.web.limits import Limit
 from cloud.web.pages import render
 from cloud.web.queries.devices import Sensor, latest_values
 from cloud.web.snapshots import Snapshot
 from cloud.web.wording import Wording
+
+REASONS = ("silent", "given_up", "offline", "hole", "unexplained")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +45,23 @@ def head(sensor: Sensor, w: Wording) -> str:
     ]
     known = [(label, value) for label, value in facts if value]
     return render("device_head.html", w=w, sensor=sensor, facts=known)
+
+
+def completeness(report: Report, w: Wording) -> str:
+    """Draw how complete the last days are, and why they are not."""
+    rates = {
+        day.day: percent(day.part.arrived, day.part.arrived + day.part.missing)
+        for day in report.days
+    }
+    whys = {
+        day.day: w("list.comma").join(
+            w(f"complete.{reason}", n=getattr(day.part, reason))
+            for reason in REASONS
+            if getattr(day.part, reason)
+        )
+        for day in report.days
+    }
+    return render("completeness.html", w=w, report=report, rates=rates, whys=whys)
 
 
 def values(

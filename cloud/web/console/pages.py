@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI, Request
 from nicegui import ui
 
-from cloud.web.console import case_page, device_page, lists, overview
+from cloud.web.console import case_page, device_page, inbox_page, lists, overview
 from cloud.web.console.screen import Console, Screen
 from cloud.web.live import Live
 from cloud.web.pages import render
@@ -51,6 +51,10 @@ def mount(app: FastAPI, services: Services, live: Live) -> None:
         screen = await open_screen(request, "cases", case)
         if not await case_page.show(screen, case):
             _missing(screen)
+
+    @ui.page("/inbox")
+    async def _inbox(request: Request) -> None:
+        await inbox_page.show(await open_screen(request, "inbox"))
 
     @ui.page("/{path:path}")
     async def _nothing(request: Request) -> None:

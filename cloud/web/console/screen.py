@@ -26,7 +26,7 @@ from contract.errors import StorageError
 logger = logging.getLogger(__name__)
 
 TICK_S = 1.0
-LINKS = (("overview", "/"), ("alerts", "/alerts"), ("cases", "/cases"))
+LINKS = (("overview", "/"), ("alerts", "/alerts"), ("cases", "/cases"), ("inbox", "/inbox"))
 HTML_LANG = {"zh": "zh-CN", "en": "en"}
 
 Update = Callable[[Snapshot, int], Awaitable[None]]

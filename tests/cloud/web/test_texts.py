@@ -9,6 +9,8 @@ import pytest
 
 from cloud.core.isa_18_2 import State
 from cloud.core.model import Role, Severity
+from cloud.core.waiting import State as Waits
+from cloud.web.console.device_views import REASONS
 from cloud.web.texts import TEXTS, text
 from contract.quality import LETTERS
 from contract.quantities import Averaging, Kind
@@ -35,8 +37,10 @@ COMPOSED = {
     *(f"role.{role.value}" for role in Role),
     *(f"chart.{window}" for window in ("1h", "6h", "24h", "7d", "30d", "1y")),
     *(f"{what}.{which}" for what in ("alerts", "cases") for which in ("open", "all")),
-    *(f"nav.{page}" for page in ("overview", "alerts", "cases")),
+    *(f"nav.{page}" for page in ("overview", "alerts", "cases", "inbox")),
     *(f"time.{unit}" for unit in ("s", "min", "h", "d")),
+    *(f"inbox.{state.value}" for state in Waits),
+    *(f"complete.{reason}" for reason in REASONS),
     "open.0",
     "open.1",
 }

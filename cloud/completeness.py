@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -140,8 +140,14 @@ def _measured(store: SeriesStore, facts: _Facts, edges: Counts) -> list[Part]:
     names = sorted({*facts.series, *facts.stretches})
     tallies = _tallies(store, [facts.series.get(name) for name in names], edges)
     total = [Part()] * (len(edges) - 1)
+    known = facts.known
     for name, tally in zip(names, tallies, strict=True):
-        parts = measure(edges, facts.stretches.get(name, ()), tally, facts.known)
+        parts = measure(edges, facts.stretches.get(name, ()), tally, known)
+        known = replace(
+            known,
+            given_up_readings=known.given_up_readings - sum(part.given_up for part in parts),
+            hole_readings=known.hole_readings - sum(part.hole for part in parts),
+        )
         total = [each + part for each, part in zip(total, parts, strict=True)]
     return total
 
@@ -197,6 +203,7 @@ def _facts(connection: sa.Connection, device: str, from_ms: int, to_ms: int, now
         stretches=_stretches(connection, row, list(series), to_ms, now_ms),
         known=Known(
             given_up=[Outage(from_ms=loss.from_ms, to_ms=loss.to_ms + 1) for loss in losses],
+            given_up_readings=sum(loss.readings for loss in losses),
             offline=_offline(connection, row.gateway, now_ms),
             hole=hole,
             hole_readings=hole_readings,

@@ -40,10 +40,11 @@ class Known:
     """What explains that readings are missing.
 
     given_up: declared lost by the gateway's edge. offline: the gateway was away. hole: batches of
-    the gateway are still to come; hole_readings: about how many readings those are.
+    the gateway are still to come. *_readings: the most that those can explain.
     """
 
     given_up: Sequence[Outage] = ()
+    given_up_readings: int = 0
     offline: Sequence[Outage] = ()
     hole: Sequence[Outage] = ()
     hole_readings: int = 0
@@ -128,12 +129,14 @@ def measure(edges: Counts, stretches: Sequence[Stretch], tally: Tally, known: Kn
     period_ms = min((stretch.period_ms for stretch in stretches), default=1.0)
     left = lacking.copy()
     found = {}
-    for name, outages in (("given_up", known.given_up), ("offline", known.offline)):
-        found[name] = np.minimum(left, _capacity(edges, outages, period_ms))
+    for name, outages, most in (
+        ("given_up", known.given_up, known.given_up_readings),
+        ("offline", known.offline, int(left.sum())),
+        ("hole", known.hole, known.hole_readings),
+    ):
+        explained = np.minimum(left, _capacity(edges, outages, period_ms))
+        found[name] = np.diff(np.minimum(np.cumsum(explained), most), prepend=0)
         left -= found[name]
-    hole = np.minimum(left, _capacity(edges, known.hole, period_ms))
-    found["hole"] = np.diff(np.minimum(np.cumsum(hole), known.hole_readings), prepend=0)
-    left -= found["hole"]
     return [
         Part(
             due=int(due_each[at]),

@@ -137,6 +137,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "averaging.last": ("末值", "last value"),
     # How complete a device's data is
     "complete": ("数据完整性（近 7 天）", "Completeness, last 7 days"),
+    "complete.none": ("尚无应到数据", "nothing was due yet"),
     "complete.day": ("日期", "Day"),
     "complete.rate": ("到达率", "Arrived"),
     "complete.due": ("应到", "Due"),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cloud.completeness import Report
+from cloud.core.completeness import Part
 from cloud.web.console.views import percent
 from cloud.web.limits import Limit
 from cloud.web.pages import render
@@ -61,7 +62,8 @@ def completeness(report: Report, w: Wording) -> str:
         )
         for day in report.days
     }
-    return render("completeness.html", w=w, report=report, rates=rates, whys=whys)
+    days = [day for day in report.days if day.part != Part()]
+    return render("completeness.html", w=w, days=days, report=report, rates=rates, whys=whys)
 
 
 def values(

@@ -81,6 +81,7 @@ def test_all_that_was_due_came() -> None:
 def test_what_is_missing_is_explained_as_far_as_it_can_be() -> None:
     known = Known(
         given_up=[Outage(from_ms=HOUR_MS, to_ms=HOUR_MS + 600_000)],
+        given_up_readings=1000,
         offline=[Outage(from_ms=HOUR_MS, to_ms=2 * HOUR_MS)],
         hole=[Outage(from_ms=2 * HOUR_MS, to_ms=3 * HOUR_MS)],
         hole_readings=5,
@@ -90,6 +91,12 @@ def test_what_is_missing_is_explained_as_far_as_it_can_be() -> None:
     assert parts[1] == Part(due=60, arrived=0, missing=60, given_up=11, offline=49)
     assert parts[2] == Part(due=60, arrived=50, missing=10, hole=5, unexplained=5)
     assert parts[3] == Part(due=60, arrived=55, missing=5, unexplained=5)
+
+
+def test_a_loss_explains_no_more_than_it_declared() -> None:
+    known = Known(given_up=[Outage(from_ms=0, to_ms=HOUR_MS)], given_up_readings=7)
+    parts = measure(EDGES, EVERY_MINUTE, tally(20, 60, 60, 60), known)
+    assert parts[0] == Part(due=60, arrived=20, missing=40, given_up=7, unexplained=33)
 
 
 def test_a_device_that_says_more_than_it_must_lacks_nothing() -> None:
@@ -107,6 +114,7 @@ def test_the_reasons_add_up(hole_readings: int, arrived: list[int], data: st.Dat
     outages = st.lists(st.builds(lambda a, b: Outage(from_ms=a, to_ms=b), times, times), max_size=3)
     known = Known(
         given_up=data.draw(outages),
+        given_up_readings=hole_readings,
         offline=data.draw(outages),
         hole=data.draw(outages),
         hole_readings=hole_readings,

@@ -92,7 +92,7 @@ class Line:
             if len(columns):
                 self._block = hot.append(connection, columns, now_ms)
                 work.counts["readings_late"] += self._gatehouse.history.late(
-                    connection, columns, self._registry.device_of_series, now_ms
+                    columns, self._registry.device_of_series, now_ms
                 )
             events: list[ConditionEvent] = [
                 *self._engine.bind(work.bound),
@@ -245,6 +245,7 @@ class Line:
         self._alert(connection, self._engine.adopt(active, self._clock.now_ms()))
 
     def _save(self, connection: sa.Connection) -> None:
+        self._gatehouse.history.flush(connection)
         upsert(
             connection,
             schema.engine_snapshot,

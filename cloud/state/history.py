@@ -5,6 +5,7 @@ Kept by intake, in its transactions; bounded by tidy().
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -32,6 +33,10 @@ class History:
     def __init__(self) -> None:
         self._told: dict[str, Told] = {}
         self._online: dict[str, bool] = {}
+        self._late: Counter[tuple[str, int]] = Counter()  # by device and hour
+        self._index: dict[str, int] = {}  # devices, numbered as they are met
+        self._devices: list[str] = []
+        self._forget_series()
 
     @classmethod
     def load(cls, connection: sa.Connection) -> History:
@@ -60,6 +65,7 @@ class History:
                     }
                 )
         if changed:
+            self._forget_series()
             connection.execute(schema.device_periods.insert(), changed)
 
     def state(self, connection: sa.Connection, gateway: str, online: bool, now_ms: int) -> None:
@@ -69,37 +75,52 @@ class History:
             row = {"gateway": gateway, "at_ms": now_ms, "online": online}
             connection.execute(schema.gateway_states.insert().values(**row))
 
-    def late(
-        self,
-        connection: sa.Connection,
-        columns: Columns,
-        device_of: Callable[[int], Device],
-        now_ms: int,
-    ) -> int:
-        """Count the readings that came long after they were observed; return how many."""
+    def _forget_series(self) -> None:
+        self._device_of = np.empty(0, np.int32)
+        self._allowed_ms = np.empty(0, np.int64)
+
+    def late(self, columns: Columns, device_of: Callable[[int], Device], now_ms: int) -> int:
+        """Count the readings that came long after they were observed; return how many.
+
+        flush() writes the counts down: what a crash takes is these, and no reading.
+        """
         some = columns.take(columns.observed_ms < now_ms - LATE_MS)
         if not len(some):
             return 0
-        series, which = np.unique(some.series, return_inverse=True)
-        devices = [device_of(number) for number in series.tolist()]
-        allowed_ms = np.array([(each.period_s or 0.0) * 1000 + LATE_MS for each in devices])
-        late = some.observed_ms < now_ms - allowed_ms[which]
-        hours = some.observed_ms[late] // HOUR_MS * HOUR_MS
-        pairs, numbers = np.unique(np.stack((which[late], hours)), axis=1, return_counts=True)
-        counted: dict[tuple[str, int], int] = {}
-        for at, hour_ms, number in zip(*pairs.tolist(), numbers.tolist(), strict=True):
-            key = devices[at].id, hour_ms
-            counted[key] = counted.get(key, 0) + number
-        add_all(
-            connection,
-            schema.late_readings,
-            [
-                {"device": device, "hour_ms": hour_ms, "readings": number}
-                for (device, hour_ms), number in counted.items()
-            ],
-            "readings",
-        )
+        self._learn(int(some.series.max()), device_of)
+        device = self._device_of[some.series]
+        late = some.observed_ms < now_ms - self._allowed_ms[some.series]
+        hours = some.observed_ms[late] // HOUR_MS
+        key, counts = np.unique(device[late].astype(np.int64) << 32 | hours, return_counts=True)
+        for each, number in zip(key.tolist(), counts.tolist(), strict=True):
+            self._late[self._devices[each >> 32], (each & 0xFFFFFFFF) * HOUR_MS] += number
         return int(np.count_nonzero(late))
+
+    def flush(self, connection: sa.Connection) -> None:
+        """Write the counts of late readings down."""
+        rows = [
+            {"device": device, "hour_ms": hour_ms, "readings": number}
+            for (device, hour_ms), number in self._late.items()
+        ]
+        self._late.clear()
+        add_all(connection, schema.late_readings, rows, "readings")
+
+    def _learn(self, series: int, device_of: Callable[[int], Device]) -> None:
+        """Have the device and the allowance of each series up to this one in columns."""
+        known = len(self._device_of)
+        if series < known:
+            return
+        numbers, allowed = [], []
+        for number in range(known, series + 1):
+            try:
+                device = device_of(number)
+            except KeyError:  # a number that was never given, as after a transaction that failed
+                device = Device(id="", kind="")
+            numbers.append(self._index.setdefault(device.id, len(self._index)))
+            allowed.append(round((device.period_s or 0.0) * 1000) + LATE_MS)
+        self._devices = list(self._index)
+        self._device_of = np.append(self._device_of, np.array(numbers, np.int32))
+        self._allowed_ms = np.append(self._allowed_ms, np.array(allowed, np.int64))
 
     def tidy(self, connection: sa.Connection, now_ms: int) -> None:
         """Forget what is older than KEEP_DAYS, and what there is too much of."""

@@ -223,6 +223,7 @@ def write_config(folder: Path, street: Street, modbus_port: int, broker_port: in
         "gateway: bench",
         f"broker: {{host: {LOOPBACK}, port: {broker_port}, tls: false}}",
         "buffer: {path: buffer.sqlite}",
+        "clock: {source: always}",
         "profiles: profiles",
     ]
     config = folder / "edge.yaml"

@@ -95,7 +95,9 @@ class Outbox:
                 self._behind = True
             if self._overtaking:
                 await self._overtake()
-            batch = self._next_live() or await self._next_backlog()
+            batch = None
+            if not self._awaits_answer:
+                batch = self._next_live() or await self._next_backlog()
             if batch is not None:
                 self._note_sent(batch)
                 return batch
@@ -111,6 +113,10 @@ class Outbox:
                 if not await self._buffer.waiting((), 1):
                     return
             await self._acked.wait()
+
+    @property
+    def _awaits_answer(self) -> bool:
+        return not self._buffer.sent.is_answered and len(self._window) > 0
 
     def _note_sent(self, batch: Stored) -> None:
         self._window.sent(batch.seq, self._clock.monotonic_s())
@@ -167,6 +173,7 @@ class Outbox:
         """Return how long there is nothing to do unless something changes."""
         now_s = self._clock.monotonic_s()
         times = [self._window.next_expiry_s()]
-        if (self._backlog or self._behind) and self._window.has_room(self._reserve):
+        waits = (self._backlog or self._behind) and not self._awaits_answer
+        if waits and self._window.has_room(self._reserve):
             times.append(self._backlog_due_s)
         return min((max(0.0, at - now_s) for at in times if at is not None), default=None)

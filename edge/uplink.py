@@ -150,6 +150,7 @@ class Uplink:
             self._buffer.begin_anew()
             self._outbox.restart()
             return
+        self._buffer.sent.is_answered = True
         self._buffer.acknowledge(numbers)
         self._outbox.acknowledged(ack)
 

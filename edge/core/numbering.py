@@ -10,10 +10,15 @@ from contract.intervals import IntervalSet
 
 
 class Sent:
-    """The numbers sent, from `first` on: those that this run gives out."""
+    """The numbers sent, from `first` on: those that this run gives out.
+
+    is_answered: whether the cloud has told yet what it has. Until then one batch goes out alone, so
+    that what it answers is not hidden by what went out meanwhile.
+    """
 
     def __init__(self, first: int) -> None:
         self._first = first
+        self.is_answered = False
         self._numbers = IntervalSet()
 
     def note(self, first: int, last: int) -> None:

@@ -182,6 +182,29 @@ async def test_without_a_broker_it_starts_buffers_says_so_and_stops_in_time(
         await check_complete(cloud, street.config)
 
 
+@pytest.mark.chaos
+async def test_a_boot_without_a_network_and_a_kill_lose_the_last_group_commit_at_most(
+    street: Street,
+) -> None:
+    """What was on disk when it was killed is all there, in order, and goes out afterwards."""
+    street.broker.kill()
+    async with agent(street.config) as running:
+        await until_held(street.config, 60)
+        before = await buffer_of(street.config)
+        running.kill()
+        await running.wait()
+    after = await buffer_of(street.config)
+    assert after.held_readings >= before.held_readings >= 60
+    assert after.held_readings == after.published_readings
+    assert after.next_seq == after.published_batches + 1
+    await street.broker.start()
+    async with Cloud(street.broker.port).running() as cloud:
+        async with agent(street.config) as running:
+            await eventually(lambda: cloud.readings > after.held_readings)
+            assert await running.stop() == 0
+        await check_complete(cloud, street.config)
+
+
 @pytest.mark.e2e
 async def test_a_broker_that_swallows_everything_does_not_hold_up_the_end(street: Street) -> None:
     """It takes the connection and says nothing: no CONNACK, no goodbye."""

@@ -10,14 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from contract.clock import SystemClock
+from contract.clock import ManualClock, SystemClock
 from contract.errors import StorageError
 from contract.intervals import IntervalSet
+from contract.quality import Quality
 from edge.buffer import MOST_UNACKNOWLEDGED, Buffer
 from edge.health import Health
 from edge.ports import Stored
 from edge.store import open_store
 from edge.store_schema import CorruptError
+from edge.time_keeper import Source, SystemTimeKeeper
 from tests.edge.kit import eventually
 from tests.edge.memory_store import Disk, MemoryStore
 from tests.suites.buffers import batches_of, gaps_in, numbers, readings
@@ -291,3 +293,87 @@ async def test_messages_heard_are_committed_with_their_readings(bench: Bench) ->
     bench.buffer.put(readings(1), urgent=True, heard=[b"b"])
     await eventually(lambda: set(bench.disk.heard) == {b"a", b"b"})
     assert await bench.buffer.heard() == bench.disk.heard
+
+
+class Keeper:
+    """A TimeKeeper that knows the time when it is told to."""
+
+    boot = "boot-1"
+
+    def __init__(self) -> None:
+        self.knows = False
+
+    def synchronised(self) -> bool:
+        return self.knows
+
+
+async def test_what_is_taken_before_the_time_is_known_gets_its_true_time(tmp_path: Path) -> None:
+    """A cabinet boots in 1970; half a minute later a time server is reached."""
+    clock, keeper = ManualClock(now_ms=5_000), Keeper()
+    clock.advance_ms(20_000)
+    health = Health(clock)
+
+    def opened() -> Buffer:
+        return Buffer(
+            partial(open_store, tmp_path / "b", max_bytes=10**7, max_age_ms=10**12),
+            commit_every_s=60,
+            clock=clock,
+            health=health,
+            keeper=keeper,
+            hold_s=30.0,
+        )
+
+    buffer = opened()
+    await buffer.open()
+    buffer.put(readings(1, at_ms=clock.now_ms() - 100), urgent=False)
+    assert await buffer.commit()
+    assert await buffer.waiting((), 10) == []
+    assert health.told() == ("clock: not synchronised",)
+    assert health.figures()["clock.synchronised"] == 0
+    buffer.put(readings(1, at_ms=clock.now_ms() + 900), urgent=False)  # pending at the jump
+    await buffer.close()
+    buffer = opened()
+    await buffer.open()
+    clock.advance_ms(10_000)
+    true_ms = 1_795_000_000_000
+    clock.set_now_ms(true_ms)
+    keeper.knows = True
+    assert await buffer.commit()
+    told = batches_of(await buffer.waiting((), 10))
+    assert [r.observed_ms for batch in told for r in batch.readings] == [
+        true_ms - 10_100,
+        true_ms - 9_100,
+    ]
+    assert all(batch.clock_synchronised for batch in told)
+    assert health.told() == ()
+    await buffer.close()
+
+
+async def test_once_online_readings_do_not_wait_long_for_the_time(tmp_path: Path) -> None:
+    clock, keeper = ManualClock(), Keeper()
+    buffer = Buffer(
+        partial(open_store, tmp_path / "b", max_bytes=10**7, max_age_ms=10**12),
+        commit_every_s=60,
+        clock=clock,
+        health=Health(clock),
+        keeper=keeper,
+        hold_s=30.0,
+    )
+    buffer.put(readings(1), urgent=False)
+    buffer.connected()
+    assert await buffer.commit()
+    assert await buffer.waiting((), 10) == []
+    clock.advance_ms(31_000)
+    assert await buffer.commit()
+    (batch,) = batches_of(await buffer.waiting((), 10))
+    assert not batch.clock_synchronised
+    assert batch.readings[0].quality is Quality.CLOCK_UNSURE
+    await buffer.close()
+
+
+def test_this_machine_says_whether_its_clock_is_right() -> None:
+    keepers = {source: SystemTimeKeeper(source) for source in Source}
+    assert keepers[Source.ALWAYS].synchronised()
+    said = [keepers[each].synchronised() for each in (Source.KERNEL, Source.TIMESYNCD)]
+    assert keepers[Source.AUTO].synchronised() is any(said)
+    assert len({keeper.boot for keeper in keepers.values()}) == 1

@@ -32,6 +32,7 @@ CONFIG = """
 gateway: cabinet-1
 broker: {host: 127.0.0.1, tls: false}
 buffer: {path: BUFFER, commit_every_s: 60}
+clock: {source: always}
 uplink: {state_every_s: 600}
 buses:
   - {id: bus-1, driver: modbus_tcp, host: 127.0.0.1}

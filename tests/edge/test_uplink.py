@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -145,6 +146,39 @@ async def test_the_backlog_of_an_earlier_run_arrives_beside_what_is_live(
             await eventually(lambda: agent.is_empty)
         assert sorted(set(cloud.order)) == list(range(1, 63))
         assert cloud.readings == 182
+
+
+async def test_an_old_copy_of_a_buffer_loses_nothing_and_overwrites_nothing(
+    broker: Mosquitto, tmp_path: Path
+) -> None:
+    """Restored from a backup, it numbers anew from where it was then; the cloud is far beyond."""
+    path, backup = tmp_path / "b", tmp_path / "backup"
+    async with Cloud(broker.port).running() as cloud:
+        cloud.bears_copies = True
+        async with Agent(broker.port, path).running() as agent:
+            await agent.put(2)
+            await eventually(lambda: agent.is_empty)
+        shutil.copy(path, backup)
+        async with Agent(broker.port, path).running() as agent:
+            for _ in range(9):
+                await agent.put(2)
+            await eventually(lambda: agent.is_empty)
+            first_epoch = agent.buffer.epoch
+        shutil.copy(backup, path)
+        offline = Agent(broker.port, path)
+        # It runs for a while without a connection: some of its numbers the cloud has, some not.
+        await offline.buffer.open()
+        for _ in range(20):
+            await offline.put(3, device="noise-01")
+        async with offline.running() as agent:
+            await eventually(lambda: agent.buffer.epoch not in ("", first_epoch))
+            await eventually(lambda: agent.is_empty)
+        of_epoch = {epoch: 0 for epoch, _ in cloud.batches}
+        for (epoch, _), batch in cloud.batches.items():
+            of_epoch[epoch] += len(batch.readings)
+    # What went out under old numbers before that was noticed comes again under new ones.
+    assert of_epoch.pop(first_epoch) >= 20
+    assert list(of_epoch.values()) == [60]
 
 
 async def test_urgent_batches_of_the_backlog_go_first(broker: Mosquitto, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from edge.drivers.dial_in_port import DialInPorts
 from edge.health import Health
 from edge.log_tail import LogTail
 from edge.metrics import served
+from edge.north.feed import Feeding
 from edge.order_book import OrderBook
 from edge.parts import parts_of, source_name
 from edge.pipeline import Pipeline
@@ -73,7 +74,12 @@ class Agent:
             health=self.health,
         )
         self._heard = Heard()
-        self._aggregating = Aggregating(self.buffer, config, clock=clock, health=self.health)
+        self._norths = [
+            north.open(config.buffer.path, config.devices, clock, self.health)
+            for north in config.norths
+        ]
+        sink = Feeding(self.buffer, self._norths) if self._norths else self.buffer
+        self._aggregating = Aggregating(sink, config, clock=clock, health=self.health)
         self._pipeline = Pipeline(
             config.devices,
             buffer=self._aggregating,
@@ -116,6 +122,7 @@ class Agent:
                 self._start_opened()
                 writing = tasks.create_task(self.buffer.run(), name="buffer")
                 self._sending = tasks.create_task(self._uplink.run(), name="uplink")
+                uploading = [tasks.create_task(north.run()) for north in self._norths]
                 computing = tasks.create_task(self._aggregating.run(), name="aggregates")
                 changing = [
                     tasks.create_task(self._changes.run(), name="changes"),
@@ -138,11 +145,13 @@ class Agent:
                     await self._drain(drain_s)
                 finally:  # also when one of them has failed: the others must end, too
                     watching.cancel()
-                    for task in (computing, *changing):
+                    for task in (computing, *changing, *uploading):
                         task.cancel()
                     self.buffer.stop()
                     await self._stop_uplink()
         finally:
+            for north in self._norths:
+                await north.close()
             await self.buffer.close()
 
     async def _apply(self, wanted: EdgeConfig) -> None:

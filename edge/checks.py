@@ -19,6 +19,7 @@ from edge.core.budget import say_blocking, say_overload, share_of, stretching
 from edge.devices import Device, build_device, loads_of, stretched
 from edge.drivers import DRIVERS
 from edge.drivers.bus import Bus, ModbusBus
+from edge.north import NORTHS
 from edge.options import BufferOptions, CommandOptions, DeviceOptions, Endpoint, Section, TlsFiles
 from edge.tls import tls_context
 
@@ -86,6 +87,7 @@ class Checker:
             device = self._build(where, options, buses)
             if device is not None:
                 members[device.bus].append(device)
+        self._check_norths([device for each in members.values() for device in each])
         return tuple(self._plan(where, bus, members[bus.id]) for where, bus in buses.items())
 
     def _plan(self, where: Where, bus: Bus, devices: Sequence[Device]) -> BusPlan:
@@ -257,6 +259,32 @@ class Checker:
         options = self._read(self._data.get("commands", {}), CommandOptions)
         if options is not None and (key := resolved(options, self._base).key_file) is not None:
             self._attempt(("commands", "key_file"), lambda: read_key(key))
+
+    def _check_norths(self, devices: Sequence[Device]) -> None:
+        known = {device.id: device for device in devices}
+        names = [str(item.get("id")) for _, item in self._items("devices")]
+        seen: dict[str, Where] = {}
+        for where, item in self._items("north"):
+            self._check_unique(where, item, seen)
+            model = NORTHS.get(str(item.get("protocol")))
+            north = self._read(item, model) if model else None
+            if north is None:
+                continue
+            north = resolved(north, self._base)
+            for key, what in north.problems(known, names):
+                self._report(
+                    (*where, *(int(k) if k.isdigit() else k for k in key.split("."))), what
+                )
+            for place, what in self._attempted((*where, "password_file"), north.secret_problems):
+                self._report(place, what)
+
+    def _attempted(
+        self, where: Where, look: Callable[[], Iterator[tuple[str, str]]]
+    ) -> list[tuple[Where, str]]:
+        try:
+            return [(where, what) for _, what in look()]
+        except ConfigError as error:
+            return [(where, problem) for problem in error.problems]
 
     def _check_buffer(self) -> None:
         options = self._read(self._data.get("buffer", {}), BufferOptions)

@@ -22,6 +22,8 @@ from edge.devices import Device
 from edge.drivers import DRIVERS
 from edge.drivers.bus import Bus
 from edge.environment import overlaid
+from edge.north import NORTHS
+from edge.north.hj212 import Hj212North
 from edge.options import (
     AggregateOptions,
     BufferOptions,
@@ -40,7 +42,9 @@ from edge.options import (
 
 if TYPE_CHECKING:
     AnyBus = Bus
+    AnyNorth = Hj212North
 else:
+    AnyNorth = Union[tuple(NORTHS.values())]  # noqa: UP007  made of the dict
     AnyBus = Annotated[Union[tuple(DRIVERS.values())], Field(discriminator="driver")]  # noqa: UP007  made of the dict
 
 
@@ -59,6 +63,7 @@ class EdgeFile(Section):
     commands: CommandOptions = CommandOptions()
     profiles: Path | None = None
     aggregates: AggregateOptions | None = None
+    north: tuple[AnyNorth, ...] = ()
     buses: tuple[AnyBus, ...] = ()
     devices: tuple[DeviceOptions, ...] = ()
 
@@ -84,6 +89,7 @@ class EdgeConfig:
     commands: CommandOptions
     buses: tuple[BusPlan, ...]
     aggregates: AggregateOptions | None = None
+    norths: tuple[Hj212North, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
@@ -124,6 +130,7 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> EdgeConfig:
         uplink=file.uplink,
         polling=file.polling,
         aggregates=file.aggregates,
+        norths=tuple(resolved(north, base) for north in file.north),
         log=resolved(file.log, base),
         metrics=file.metrics,
         changes=file.changes,

@@ -53,6 +53,7 @@ class Health:
     unknown_senders: int = 0
     late_samples: int = 0
     clock_synchronised: bool = True
+    norths: dict[str, dict[str, int]] = field(default_factory=dict)  # id -> figure -> count
     log_lines_left_out: Callable[[], int] = int
     machine: Machine = field(default_factory=Machine)
 
@@ -120,6 +121,11 @@ class Health:
             "aggregates.late_samples": self.late_samples,
             "clock.synchronised": int(self.clock_synchronised),
             "log_lines_left_out": self.log_lines_left_out(),
+            **{
+                f"north.{north}.{name}": count
+                for north, counts in self.norths.items()
+                for name, count in counts.items()
+            },
             **dict(self._bus_figures(now_s)),
             **dict(self._device_figures(self.clock.now_ms())),
             **self.machine.figures(now_s),

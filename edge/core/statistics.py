@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from contract.quantities import Averaging
+
 
 def mean(values: Sequence[float]) -> float:
     """Return the arithmetic mean of at least one value."""
@@ -33,3 +35,29 @@ def percentile_level(descending: Sequence[float], percent: int) -> float:
              background.
     """
     return descending[-(-len(descending) * percent // 100) - 1]
+
+
+def average(way: Averaging, values: Sequence[float]) -> float:
+    """Return one value for many, at least one, in order of time, as their quantity averages."""
+    match way:
+        case Averaging.ENERGY:
+            return equivalent_level(values)
+        case Averaging.VECTOR:
+            return mean_direction(values)
+        case Averaging.MAXIMUM:
+            return max(values)
+        case Averaging.MINIMUM:
+            return min(values)
+        case Averaging.SUM:
+            return math.fsum(values)
+        case Averaging.LAST:
+            return values[-1]
+        case Averaging.ARITHMETIC:
+            return mean(values)
+
+
+def mean_direction(degrees: Sequence[float]) -> float:
+    """Return the direction of the sum of unit vectors, 0 to 360; of at least one."""
+    east = math.fsum(math.sin(math.radians(each)) for each in degrees)
+    north = math.fsum(math.cos(math.radians(each)) for each in degrees)
+    return math.degrees(math.atan2(east, north)) % 360

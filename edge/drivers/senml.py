@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from contract.errors import DecodeError
+from edge.committed import after
 from edge.devices import Device
 from edge.drivers.bus import Surroundings
 from edge.drivers.mqtt import BrokerBus, MqttSource
@@ -50,14 +51,7 @@ class SenmlBus(BrokerBus):
 
 def deliver_all(frames: Sequence[Frame], deliver: Deliver, committed: Committed) -> None:
     """Deliver what came in one message; it is committed when all of it is."""
-    left = len(frames)
-
-    def one_more() -> None:
-        nonlocal left
-        left -= 1
-        if not left:
-            committed()
-
+    one_more = after(len(frames), committed)
     for frame in frames:
         deliver(frame, one_more)
     if not frames:

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.core.statistics import equivalent_level, mean, percentile_level
+from contract.quantities import Averaging
+from edge.core.statistics import (
+    average,
+    equivalent_level,
+    mean,
+    mean_direction,
+    percentile_level,
+)
 
 LEVELS = st.lists(st.integers(250, 1350).map(lambda tenths: tenths / 10), min_size=1, max_size=200)
 
@@ -43,3 +50,26 @@ def test_a_percentile_level_is_reached_n_percent_of_the_time(
     reached = sum(each >= level for each in levels)
     exceeded = sum(each > level for each in levels)
     assert 100 * reached >= percent * len(levels) > 100 * exceeded
+
+
+def test_directions_average_around_north() -> None:
+    assert mean_direction([350.0, 10.0]) == pytest.approx(0.0, abs=1e-9) or mean_direction(
+        [350.0, 10.0]
+    ) == pytest.approx(360.0)
+    assert mean_direction([80.0, 100.0]) == pytest.approx(90.0)
+
+
+@pytest.mark.parametrize(
+    ("way", "expected"),
+    [
+        (Averaging.ARITHMETIC, 65.0),
+        (Averaging.ENERGY, 67.404),
+        (Averaging.MAXIMUM, 70.0),
+        (Averaging.MINIMUM, 60.0),
+        (Averaging.SUM, 130.0),
+        (Averaging.LAST, 70.0),
+        (Averaging.VECTOR, 65.0),
+    ],
+)
+def test_each_quantity_averages_its_own_way(way: Averaging, expected: float) -> None:
+    assert average(way, [60.0, 70.0]) == pytest.approx(expected, abs=0.001)

@@ -20,6 +20,7 @@ from cloud.pipeline import Line
 from cloud.ports import OpenedStore, SeriesStore
 from cloud.rules.loader import RuleSet, load_rules
 from cloud.series import Site, open_store
+from cloud.series.importing import Imported, Importer, Part
 from cloud.series.keeper import Keeper, Timing
 from cloud.series.rollups import Retention
 from cloud.series.sealer import Keep, Sealer
@@ -124,6 +125,32 @@ def run_intake(config: CloudConfig, stop: threading.Event) -> None:
                 "outbox": lambda: _drain(database, config.zone, clock, stop),
             },
         )
+
+
+def bring_in(config: CloudConfig, parts: Iterator[Part], tell: Callable[[int], None]) -> Imported:
+    """Store the parts of a file, and seal them. tell: hears how many readings are done.
+
+    Raises: ConfigError if intake is running; StorageError.
+    """
+    rule_set = rules(config)
+    with _opened(config) as database, exclusive(config.data / "intake.lock", "intake"):
+        clock = SystemClock()
+        # What is committed and not evaluated yet must be, before imported blocks come after it.
+        Line(database, rule_set, config.zone, clock, config.bounds).save()
+        opened = opened_store(config, database)
+        opened.cold.recover()
+        sealer = Sealer(database, opened.cold, clock)
+        importer = Importer(database, opened.series, clock.now_ms())
+        total, done = Imported(), 0
+        for part in parts:
+            total = total.plus(importer.bring_in(part))
+            done += len(part.columns)
+            tell(done)
+            if sealer.waiting() >= config.seal.readings:
+                sealer.seal()
+        while sealer.seal().readings:
+            pass
+        return total
 
 
 def run_web(config: CloudConfig) -> None:

@@ -15,17 +15,18 @@ from cloud.config import load
 from cloud.core.schedule import DayHours
 from cloud.core.statistics import Statistics
 from cloud.series import export as exporting
-from cloud.series import upkeep_cli
+from cloud.series import importing, upkeep_cli
 from cloud.series.export import FORMATS, Piece
+from cloud.series.importing import READERS
 from cloud.series.rollup_list import make_anew
 from cloud.series.summaries import find, summarise
 from cloud.state.migrate import require_current
 from cloud.web.queries.devices import unit_of
-from contract.clock import iso_utc, parse_iso
+from contract.clock import SystemClock, iso_utc, parse_iso
 from contract.errors import ConfigError
 from contract.quality import to_letters
 
-app = typer.Typer(no_args_is_help=True, help="Statistics, export and check of readings.")
+app = typer.Typer(no_args_is_help=True, help="Statistics, export, import, check of readings.")
 app.command()(upkeep_cli.check)
 app.command()(upkeep_cli.retain)
 
@@ -108,6 +109,43 @@ def export(
     finally:
         sys.stderr.write("\n")
     typer.echo(f"{readings} readings in {out}")
+
+
+@app.command("import")
+def import_(
+    config_file: ConfigFile,
+    file: Annotated[Path, typer.Argument(help="A CSV, Parquet or Arrow file as export writes.")],
+    form: Annotated[
+        str, typer.Option("--format", help=f"One of {', '.join(READERS)}; else by the file's name.")
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, last line.")] = False,
+) -> None:
+    """Store a file's readings, those that are not stored yet; intake must not run meanwhile."""
+    from cloud import app as build
+
+    word = form or file.suffix.removeprefix(".")
+    if word not in READERS:
+        raise ConfigError(f"--format: unknown format {word!r}; allowed: {', '.join(READERS)}")
+    config = load(config_file)
+    now_ms = SystemClock().now_ms()
+    readings = sum(len(part.columns) for part in importing.parts(file, word, now_ms))
+
+    def tell(done: int) -> None:
+        sys.stderr.write(f"\r{100 * done // max(1, readings):3d} %  {done:,} readings")
+        sys.stderr.flush()
+
+    try:
+        found = build.bring_in(config, importing.parts(file, word, now_ms), tell)
+    finally:
+        sys.stderr.write("\n")
+    typer.echo(
+        msgspec.json.encode(found).decode()
+        if as_json
+        else f"{found.readings} readings stored, {found.there} were there already"
+    )
+    if found.conflicts:
+        sys.stderr.write(f"{found.conflicts} are stored with another value, and were left out\n")
+        raise typer.Exit(1)
 
 
 @app.command()

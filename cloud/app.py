@@ -12,6 +12,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from cloud.cases import CASE_SYSTEMS, outbox
+from cloud.commander import Commander
 from cloud.config import CloudConfig
 from cloud.core.gate import GatePolicy
 from cloud.core.retention import RawRetention
@@ -117,10 +118,12 @@ def run_intake(config: CloudConfig, stop: threading.Event) -> None:
             ),
             client_id="intake-00",
         )
+        commander = Commander(config.broker, config.commands.keys, database, clock)
         _together(
             stop,
             {
                 "intake": lambda: intake.run(stop),
+                "commands": lambda: commander.run(stop),
                 "sealer": lambda: keeper.run(stop),
                 "outbox": lambda: _drain(database, config.zone, clock, stop),
             },

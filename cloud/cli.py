@@ -14,6 +14,7 @@ import typer
 
 from cloud import app as build
 from cloud import inbox_cli
+from cloud.commands_cli import command, gateway
 from cloud.completeness_cli import completeness
 from cloud.config import load
 from cloud.core.model import Role
@@ -32,6 +33,8 @@ app.add_typer(user, name="user")
 app.add_typer(series.app, name="series")
 app.add_typer(inbox_cli.app, name="inbox")
 app.command()(completeness)
+app.add_typer(command, name="command")
+app.add_typer(gateway, name="gateway")
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The cloud's YAML file.")]
 PasswordFile = Annotated[Path, typer.Option(help="A file of mode 0600 that holds the password.")]

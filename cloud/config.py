@@ -146,6 +146,12 @@ class Rules(_Section):
     overrides: dict[str, dict[str, float]] = {}
 
 
+class Commands(_Section):
+    """keys: a folder with a file `<gateway>.key` each, which signs; it counts from `data`."""
+
+    keys: Path = Path("keys")
+
+
 class CloudConfig(_Section):
     """All of it."""
 
@@ -158,6 +164,7 @@ class CloudConfig(_Section):
     seal: Seal = Seal()
     series: SeriesSettings = SeriesSettings()
     rules: Rules = Rules()
+    commands: Commands = Commands()
     timezone: str = "Asia/Shanghai"
 
     @field_validator("timezone")
@@ -211,6 +218,7 @@ def load(path: Path) -> CloudConfig:
                     if (value := getattr(broker, name)) is not None
                 }
             ),
+            "commands": Commands(keys=base / config.data / config.commands.keys),
             "rules": config.rules.model_copy(
                 update={"files": tuple(base / file for file in config.rules.files)}
             ),

@@ -174,6 +174,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     """What became of an order. accepted: it takes a while, another reply will come.
 
     refused: nothing was done. failed: it was tried; reason says how far. id: "" if it had none.
+    repeated: it had come before; what was said of it then stands.
     """
 
     id: Annotated[str, msgspec.Meta(max_length=32)]
@@ -183,6 +184,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     part: Annotated[int, msgspec.Meta(ge=1, le=MAX_PARTS)] = 1
     parts: Annotated[int, msgspec.Meta(ge=1, le=MAX_PARTS)] = 1
     done: Done | None = None
+    repeated: bool = False
 
 
 class NotGenuineError(DecodeError):

@@ -16,6 +16,7 @@ ALL_BIRTHS = f"{ROOT}/+/+/birth"
 ALL_STATES = f"{ROOT}/+/+/state"
 DEVICE_ROOT = "dev/v1"
 ALL_DEVICES = f"{DEVICE_ROOT}/+/senml"
+ALL_REPLIES = f"{ROOT}/+/+/cmd-reply"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

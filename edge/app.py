@@ -21,6 +21,7 @@ from edge.changes import Changes
 from edge.commands import Commands
 from edge.config import EdgeConfig
 from edge.core.change import Vitals
+from edge.core.clock_trust import BUILT_MS
 from edge.core.heard import Heard
 from edge.core.schedule import Backoff
 from edge.diagnosis import diagnosis, vitals_of
@@ -49,7 +50,6 @@ log = logging.getLogger(__name__)
 
 DRAIN_S = 3.0
 DAY_MS = 86_400_000
-BUILT_MS = 1_767_225_600_000  # 2026: a clock that is before this has never been set
 
 
 class Agent:
@@ -274,7 +274,7 @@ class Agent:
         )
 
     def _clock_sure(self) -> bool:
-        return self._clock.now_ms() >= BUILT_MS
+        return self.health.clock_synchronised and self._clock.now_ms() >= BUILT_MS
 
     async def _drain(self, drain_s: float) -> None:
         """Give the cloud a moment to acknowledge what is left; the rest stays on disk."""

@@ -22,7 +22,7 @@ from contract.commands import (
 )
 from contract.errors import ConfigError, DecodeError, StorageError, TransportError
 from edge.carry_out import NotKept
-from edge.core.orders import Now, why_not
+from edge.core.orders import COME_BEFORE, Now, why_not
 from edge.order_book import OrderBook
 from edge.ports import NotAllowed
 
@@ -169,6 +169,7 @@ class Commands:
                     part=part,
                     parts=max(1, len(done)),
                     done=each,
+                    repeated=reason == COME_BEFORE,
                 )
             )
 

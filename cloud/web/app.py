@@ -14,6 +14,7 @@ from cloud.web import health, metrics, problems, signin
 from cloud.web.api import (
     alerts,
     cases,
+    commands,
     completeness,
     devices,
     export,
@@ -42,6 +43,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     completeness.router,
     gateways.router,
     inbox.router,
+    commands.router,
     quarantine.router,
     stream.router,
 )

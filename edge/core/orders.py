@@ -11,6 +11,7 @@ from contract.commands import LONGEST_MS, Order
 
 AHEAD_MS = 60_000  # how far the cloud's clock may be ahead of ours
 MOST_REMEMBERED = 2_000
+COME_BEFORE = "it has come before: an order is carried out once"
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +54,7 @@ def why_not(order: Order, now: Now, memory: Memory) -> str:
     if order.gateway != now.gateway:
         return f"it is for {order.gateway}, this is {now.gateway}"
     if order.id in memory.ids:
-        return "it has come before: an order is carried out once"
+        return COME_BEFORE
     if not now.clock_sure:
         return "this gateway's clock is not sure, so it cannot tell whether the order has expired"
     if order.expires_ms <= order.issued_ms:

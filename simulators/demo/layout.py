@@ -100,12 +100,20 @@ class Layout:
 
     def make(self) -> None:
         """Make the folders, and a random password for everybody who has none yet."""
-        for folder in ("logs", "secrets", "broker", "cloud"):
+        for folder in ("logs", "secrets", "broker", "cloud", "keys"):
             (self.data / folder).mkdir(parents=True, exist_ok=True)
-        (self.data / "secrets").chmod(0o700)
+        for folder in ("secrets", "keys"):
+            (self.data / folder).chmod(0o700)
+        if not self.command_key.exists():
+            _write_private(self.command_key, secrets.token_hex(32) + "\n")
         for user in SECRETS:
             if not self.secret_file(user).exists():
                 _write_private(self.secret_file(user), secrets.token_urlsafe(12) + "\n")
+
+    @property
+    def command_key(self) -> Path:
+        """Return the file of the key that commands to the gateway are signed with."""
+        return self.data / "keys" / f"{GATEWAY}.key"
 
     def write_nats(self, ports: DemoPorts) -> None:
         _write_private(self.nats_config, nats_config(self, ports))
@@ -160,6 +168,7 @@ def cloud_config(layout: Layout, ports: DemoPorts) -> dict[str, object]:
             "overrides": {"*": {"on_delay_s": 1.5, "off_delay_s": 3}},
         },
         "seal": {"every_s": 15},
+        "commands": {"keys": str(layout.command_key.parent)},
     }
 
 
@@ -190,6 +199,7 @@ def edge_config(
         "broker": _broker(layout, ports, GATEWAY),
         "buffer": {"path": "buffer.sqlite", "commit_every_s": 0.25},
         "clock": {"source": "always"},  # a demo is not kept waiting for a time server
+        "commands": {"key_file": str(layout.command_key)},
         "buses": [
             {"id": bus, "driver": driver}
             | (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -29,7 +30,11 @@ class Street:
 
     def __init__(self, folder: Path, broker: int = 1) -> None:
         self.folder, self.config = folder, folder / "edge.yaml"
-        self.peers = {name: ScriptedPeer(lambda *_: 599, self._answer) for name in ("a", "b", "c")}
+        self.words: dict[int, int] = {}  # that were written, by register
+        self.peers = {
+            name: ScriptedPeer(lambda _, register: self.words.get(register, 599), self._answer)
+            for name in ("a", "b", "c")
+        }
         self.head: dict[str, object] = {
             "broker": broker,
             "max_bytes": 5_000_000,
@@ -43,6 +48,10 @@ class Street:
         self.tail = ""  # more of the file
 
     def _answer(self, request: bytes, right: bytes) -> Reply:
+        if request[7] == 6:
+            register, word = struct.unpack(">HH", request[8:12])
+            self.words[register] = word
+            return [(0.0, request)]
         return [] if request[6:7] in self.silent else [(0.0, right)]
 
     def text(self) -> str:

@@ -156,6 +156,7 @@ async def test_an_order_comes_once_also_after_a_restart(tmp_path: Path) -> None:
             reply = await cloud.answered(order, times=2)
             assert reply.status == "refused"
             assert "has come before" in reply.reason
+            assert reply.repeated
 
 
 async def test_what_has_expired_is_refused(tmp_path: Path) -> None:

@@ -90,4 +90,3 @@ def require(account: Account, role: Role) -> None:
 Viewer = Annotated[Visitor, Depends(at_least(Role.VIEWER))]
 Manager = Annotated[Visitor, Depends(at_least(Role.MANAGER))]
 Operator = Annotated[Visitor, Depends(at_least(Role.OPERATOR))]
-Manager = Annotated[Visitor, Depends(at_least(Role.MANAGER))]

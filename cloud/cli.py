@@ -13,7 +13,7 @@ import msgspec
 import typer
 
 from cloud import app as build
-from cloud import inbox_cli
+from cloud import backup_cli, inbox_cli
 from cloud.commands_cli import command, gateway
 from cloud.completeness_cli import completeness
 from cloud.config import load
@@ -29,6 +29,8 @@ from contract.secret_files import read_secret
 
 app = typer.Typer(no_args_is_help=True, help="Run intake and web, add accounts, count readings.")
 user = typer.Typer(no_args_is_help=True, help="Accounts of the API and the console.")
+app.command()(backup_cli.backup)
+app.command()(backup_cli.restore)
 app.add_typer(user, name="user")
 app.add_typer(series.app, name="series")
 app.add_typer(inbox_cli.app, name="inbox")

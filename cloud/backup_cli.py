@@ -1,0 +1,32 @@
+"""`gridwarden cloud backup` and `restore`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cloud import app as build
+from cloud.config import load
+from cloud.series import backup as copies
+from cloud.state.migrate import require_current
+
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The cloud's YAML file.")]
+Folder = Annotated[Path, typer.Argument(help="The backup's folder.")]
+
+
+def backup(config_file: ConfigFile, folder: Folder) -> None:
+    """Copy everything into a new folder while the cloud runs."""
+    config = load(config_file)
+    database = build.open_database(config)
+    require_current(database)
+    done = copies.backup(database, config.data, folder)
+    typer.echo(f"{folder}: state database, {done.files} files of {done.readings} readings")
+
+
+def restore(config_file: ConfigFile, folder: Folder) -> None:
+    """Put a backup in place: into a data folder that has no state database yet."""
+    config = load(config_file)
+    done = copies.restore(folder, config.data)
+    typer.echo(f"{config.data}: state database, {done.files} files of {done.readings} readings")

@@ -22,6 +22,7 @@ import asyncio
 import importlib
 import importlib.util
 import json
+import math
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -45,6 +46,7 @@ from edge.store_look import read_figures
 
 CONNECTIONS = 20
 LATENCY_S = 0.005
+LATE_S = 4.0  # for the last readings to be committed and to arrive
 FAST = Street(connections=CONNECTIONS, devices=5, registers=2, period_s=0.005)
 WIDE = Street(connections=CONNECTIONS, devices=10, registers=100, period_s=1.0)
 SMALL = Street(connections=CONNECTIONS, devices=10, registers=10, period_s=1.0)
@@ -136,19 +138,28 @@ def poll(street: Street, having: Devices, lengths: Lengths) -> Rate:
 
 
 async def deliver(street: Street, having: Devices, lengths: Lengths) -> Rate:
-    """Have an agent deliver to a cloud for a while."""
+    """Have an agent deliver to a cloud for a while.
+
+    Counted by when readings were observed, so that what a stalled disk held back counts where it
+    belongs, and what never comes is missing.
+    """
     with tempfile.TemporaryDirectory(prefix="edge-poll-") as name, broker(Path(name)) as port:
         config = write_config(Path(name), street, having.port, port)
         async with cloud(port) as city:
             with agent(config) as running:
                 await city.begun.wait()
                 await asyncio.sleep(lengths.warm_s)
-                before, cpu_s, began_s = city.readings, running.cpu_s(), time.monotonic()
-                await asyncio.sleep(lengths.calm_s)
-                count, took_s = city.readings - before, time.monotonic() - began_s
+                cpu_s, began_s = running.cpu_s(), time.monotonic()
+                first_s = math.ceil(time.time())
+                await asyncio.sleep(lengths.calm_s + 1)
+                took_s = time.monotonic() - began_s
                 cpu_s = running.cpu_s() - cpu_s
                 rss_mb = running.most_rss_mb()
-    return Rate(per_s=count / took_s, cpu_percent=100 * cpu_s / took_s, rss_mb=rss_mb)
+                await asyncio.sleep(LATE_S)
+                count = city.between(first_s, first_s + round(lengths.calm_s))
+    return Rate(
+        per_s=count / round(lengths.calm_s), cpu_percent=100 * cpu_s / took_s, rss_mb=rss_mb
+    )
 
 
 def drain(*, quick: bool) -> tuple[float | None, float | None]:

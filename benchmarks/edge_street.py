@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -106,11 +107,18 @@ def _wait_for_port(port: int) -> None:
 
 @dataclass
 class Cloud:
-    """What has been delivered, each batch counted once; acknowledged as intake does."""
+    """What has been delivered, each batch counted once; acknowledged as intake does.
 
-    readings: int = 0
+    of_second: readings by the second in which they were observed, UTC.
+    """
+
+    of_second: Counter[int] = field(default_factory=Counter)
     have: dict[str, IntervalSet] = field(default_factory=dict)
     begun: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def between(self, first_s: int, end_s: int) -> int:
+        """Return how many readings there are of these seconds, whenever they came."""
+        return sum(self.of_second[second] for second in range(first_s, end_s))
 
     async def run(self, port: int, ready: asyncio.Event) -> None:
         """Take and acknowledge until cancelled."""
@@ -123,7 +131,7 @@ class Cloud:
                 have = self.have.setdefault(batch.epoch, IntervalSet())
                 if batch.seq not in have:
                     have.add(batch.seq)
-                    self.readings += len(batch.readings)
+                    self.of_second.update(r.observed_ms // 1000 for r in batch.readings)
                     self.begun.set()
                 gateway = parse(message.topic.value).gateway
                 ack = encode(Ack.of(batch.epoch, have))
@@ -223,6 +231,7 @@ def write_config(folder: Path, street: Street, modbus_port: int, broker_port: in
         "gateway: bench",
         f"broker: {{host: {LOOPBACK}, port: {broker_port}, tls: false}}",
         "buffer: {path: buffer.sqlite}",
+        # As in a cabinet that has been online for a while, whatever this machine's clock is like.
         "clock: {source: always}",
         "profiles: profiles",
     ]

@@ -27,6 +27,7 @@ from cloud.state import schema
 from cloud.state.database import Database
 from contract.intervals import IntervalSet
 from contract.quality import Quality
+from contract.readings import NOT_RUNNING
 
 DAY_MS = 86_400_000
 MOST_DAYS = 92
@@ -244,6 +245,7 @@ def _losses(connection: sa.Connection, gateway: str, from_ms: int, to_ms: int) -
     rows = connection.execute(
         sa.select(table)
         .where(table.c.gateway == gateway, table.c.first_ms < to_ms, table.c.last_ms >= from_ms)
+        .where(table.c.reason != NOT_RUNNING)
         .order_by(table.c.first_ms)
     )
     return tuple(
@@ -257,10 +259,17 @@ def _offline(connection: sa.Connection, gateway: str, now_ms: int) -> list[Outag
     query = sa.select(table).where(table.c.gateway == gateway).order_by(table.c.id)
     rows = connection.execute(query).all()
     ends = [row.at_ms for row in rows[1:]] + [now_ms]
+    gaps = schema.gaps
+    not_running = connection.execute(
+        sa.select(gaps).where(gaps.c.gateway == gateway, gaps.c.reason == NOT_RUNNING)
+    )
     return [
-        Outage(from_ms=row.at_ms, to_ms=end_ms)
-        for row, end_ms in zip(rows, ends, strict=False)  # no rows: one end too many
-        if not row.online
+        *(
+            Outage(from_ms=row.at_ms, to_ms=end_ms)
+            for row, end_ms in zip(rows, ends, strict=False)  # no rows: one end too many
+            if not row.online
+        ),
+        *(Outage(from_ms=row.first_ms, to_ms=row.last_ms) for row in not_running),
     ]
 
 

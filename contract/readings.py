@@ -27,6 +27,10 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
     quality: Quality = Quality.NORMAL
 
 
+# The reason of a gap that is a time rather than readings: nobody knows how many there would be.
+NOT_RUNNING = "the agent was not running"
+
+
 class Gap(msgspec.Struct, frozen=True, kw_only=True):
     """Readings the edge gave up for good: which batches, which time, why, how many.
 

@@ -17,7 +17,7 @@ from typing import Protocol, TypeVar
 from contract.clock import Clock
 from contract.errors import StorageError
 from contract.intervals import IntervalSet
-from contract.readings import Reading
+from contract.readings import NOT_RUNNING, Reading
 from edge.core.clock_trust import Doubt, Trust
 from edge.core.numbering import Sent
 from edge.core.settled import SettledClock
@@ -85,6 +85,8 @@ class Buffer:
         self.held: Held | None = None
         self.sent = Sent(1)
         self._known_ms = 0
+        self._began_s = clock.monotonic_s()
+        self._down_since_ms: int | None = None  # not told yet
         self.on_commit: Callable[[Sequence[Stored]], None] = _ignore
         self.on_older: Callable[[], None] = _nothing  # older batches may go now
 
@@ -148,6 +150,7 @@ class Buffer:
         """Open the file now rather than at the first commit; a failure is told and tried again."""
         try:
             self.held = await self._in_thread(lambda store: store.figures())
+            self._down_since_ms = self._known_ms or None
         except StorageError as error:
             self._tell_failure(error)
 
@@ -155,7 +158,9 @@ class Buffer:
         """Open the same file with other bounds; nothing held or pending is lost by that."""
         self._commit_every_s = commit_every_s
         await asyncio.get_running_loop().run_in_executor(self._thread, self._exchange, open_store)
+        down_since_ms = self._down_since_ms
         await self.open()
+        self._down_since_ms = down_since_ms  # it runs on
 
     def _exchange(self, open_store: OpenStore) -> None:
         store, self._store, self._open_store = self._store, None, open_store
@@ -200,6 +205,8 @@ class Buffer:
         doubt = self._look_at_clocks()
         hold = doubt is not None and self._clock.monotonic_s() < self._held_until_s
         tidy = self._untidy and not urgent_only and not hold
+        if doubt is None:
+            self._tell_downtime()
         pending = (self._urgent,) if urgent_only else (self._urgent, self._normal)
         if not (any(pending) or self._loss or tidy or (self._to_delete and not urgent_only)):
             return True
@@ -253,6 +260,16 @@ class Buffer:
             return batches, store.figures(), older
 
         return job
+
+    def _tell_downtime(self) -> None:
+        """Declare the time in which there was no agent, from the last reading on, once."""
+        since_ms, self._down_since_ms = self._down_since_ms, None
+        if since_ms is None:
+            return
+        running_ms = round((self._clock.monotonic_s() - self._began_s) * 1000)
+        until_ms = self._clock.now_ms() - running_ms
+        if until_ms > since_ms:
+            self._add_loss(Loss(0, since_ms, until_ms, NOT_RUNNING))
 
     def _look_at_clocks(self) -> Doubt | None:
         self._trust.raise_floor(self._known_ms)

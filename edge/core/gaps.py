@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from contract.readings import Gap
+from contract.readings import NOT_RUNNING, Gap
 
 
 def merge_gaps(gaps: Iterable[Gap]) -> list[Gap]:
@@ -25,11 +25,16 @@ def merge_gaps(gaps: Iterable[Gap]) -> list[Gap]:
 
 
 def _same_story(one: Gap, other: Gap) -> bool:
-    return one.reason == other.reason or not one.readings or not other.readings
+    return one.reason == other.reason or not (_tells(one) and _tells(other))
+
+
+def _tells(gap: Gap) -> bool:
+    """Whether a gap says anything beyond its number."""
+    return gap.readings > 0 or gap.reason == NOT_RUNNING
 
 
 def _join(one: Gap, other: Gap) -> Gap:
-    told = [gap for gap in (one, other) if gap.readings] or [one]
+    told = [gap for gap in (one, other) if _tells(gap)] or [one]
     return Gap(
         first_seq=one.first_seq,
         last_seq=other.last_seq,

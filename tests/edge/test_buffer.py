@@ -14,6 +14,7 @@ from contract.clock import ManualClock, SystemClock
 from contract.errors import StorageError
 from contract.intervals import IntervalSet
 from contract.quality import Quality
+from contract.readings import NOT_RUNNING, Reading
 from edge.buffer import MOST_UNACKNOWLEDGED, Buffer
 from edge.health import Health
 from edge.ports import Stored
@@ -377,3 +378,34 @@ def test_this_machine_says_whether_its_clock_is_right() -> None:
     said = [keepers[each].synchronised() for each in (Source.KERNEL, Source.TIMESYNCD)]
     assert keepers[Source.AUTO].synchronised() is any(said)
     assert len({keeper.boot for keeper in keepers.values()}) == 1
+
+
+async def test_the_time_without_an_agent_is_declared_once(tmp_path: Path) -> None:
+    """Killed or stopped: whatever devices said since the last reading on disk, nobody heard."""
+    clock = ManualClock()
+    told: list[Stored] = []
+
+    async def life(*commits: int) -> None:
+        buffer = Buffer(
+            partial(open_store, tmp_path / "b", max_bytes=10**7, max_age_ms=10**12),
+            commit_every_s=60,
+            clock=clock,
+            health=Health(clock),
+        )
+        buffer.on_commit = told.extend
+        await buffer.open()
+        for count in commits:
+            clock.advance_ms(1_000)
+            taken = [Reading("d", "noise_la", clock.now_ms(), 50.0)] * count
+            buffer.put(taken, urgent=False)
+            assert await buffer.commit()
+        await buffer.close()
+
+    await life(3, 2)
+    assert gaps_in(told) == []
+    last_ms = clock.now_ms()
+    clock.advance_ms(600_000)
+    await life(1, 1)
+    (gap,) = gaps_in(told)
+    assert (gap.reason, gap.readings) == (NOT_RUNNING, 0)
+    assert (gap.first_ms, gap.last_ms) == (last_ms, last_ms + 600_000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contract.readings import Gap
+from contract.readings import NOT_RUNNING, Gap
 from edge.core.gaps import merge_gaps
 
 
@@ -40,6 +40,15 @@ def test_a_replaced_gap_record_joins_anyone_and_stretches_no_time() -> None:
     assert joined == Gap(
         first_seq=1, last_seq=4, first_ms=1_000, last_ms=2_005, readings=6, reason="full"
     )
+
+
+def test_a_time_without_an_agent_keeps_its_time() -> None:
+    down = gap(3, 3, readings=0, reason=NOT_RUNNING, at_ms=9_000)
+    apart = [gap(1, 2, 4), down, gap(4, 4, 2, at_ms=20_000)]
+    assert merge_gaps(apart) == apart
+    replaced = gap(4, 4, readings=0, reason="full", at_ms=1)
+    (joined,) = merge_gaps([down, replaced])
+    assert (joined.reason, joined.first_ms, joined.last_ms) == (NOT_RUNNING, 9_000, 9_005)
 
 
 ABOUT = st.tuples(st.integers(0, 5), st.sampled_from(["full", "old"]))

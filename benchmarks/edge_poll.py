@@ -7,7 +7,8 @@ process that answers any register over TCP at once, or after 5 ms. Five measurem
 
 requests  20 connections ask for two registers as fast as they can, decode them and put them on
           disk; no broker can be reached. Counted at the devices, and again in the buffer.
-bare      pymodbus' client alone on as many connections: ask, wait, forget. Before and after it.
+bare      pymodbus' client alone on as many connections: ask, wait, forget. Before and after; the
+          better counts, as other work on the machine only ever makes it worse.
 wide      200 devices of 100 registers every second, delivered to a broker and acknowledged.
 small     200 devices of 10 registers every second, likewise.
 overload  devices that take 5 ms, asked for ten times what they can give; against the bare client.
@@ -176,8 +177,8 @@ def run(lengths: Lengths, *, quick: bool = False) -> dict[str, float | None]:
         first = asyncio.run(bare(having.port, lengths.bare_s))
         fast = poll(FAST, having, lengths)
         second = asyncio.run(bare(having.port, lengths.bare_s))
-        bare_per_s = (first.per_s + second.per_s) / 2
-        bare_cpu = (first.cpu_percent + second.cpu_percent) / 2
+        best = max(first, second, key=lambda rate: rate.per_s)
+        bare_per_s, bare_cpu = best.per_s, best.cpu_percent
         _tell("bare pymodbus client, requests/s", bare_per_s, _cost(bare_per_s, bare_cpu))
         _tell("agent, requests/s", fast.per_s, _cost(fast.per_s, fast.cpu_percent))
         _tell("  of what was answered, on disk", fast.kept)
@@ -186,8 +187,10 @@ def run(lengths: Lengths, *, quick: bool = False) -> dict[str, float | None]:
         small = asyncio.run(deliver(SMALL, having, lengths))
         _tell("200 × 10 registers, values/s delivered", small.per_s, _share(small))
     with devices(LATENCY_S) as slow:
-        capacity = asyncio.run(bare(slow.port, lengths.bare_s))
+        first = asyncio.run(bare(slow.port, lengths.bare_s))
         flooded = poll(FLOODED, slow, lengths)
+        second = asyncio.run(bare(slow.port, lengths.bare_s))
+        capacity = max(first, second, key=lambda rate: rate.per_s)
         times = FLOODED.wanted_per_s / capacity.per_s
         _tell(f"5 ms latency, {times:.1f} × the demand, requests/s", flooded.per_s)
         _tell("  what the bare client gets from them", capacity.per_s)

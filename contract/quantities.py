@@ -155,3 +155,9 @@ def quantity_of(measurement: str) -> Quantity:
     Raises: KeyError if the name's first part is no quantity's key.
     """
     return QUANTITIES[split_measurement(measurement)[0]]
+
+
+def unit_of(measurement: str) -> str:
+    """Return a measurement's canonical unit, or "" if its quantity is not known (any more)."""
+    quantity = QUANTITIES.get(split_measurement(measurement)[0])
+    return quantity.unit if quantity else ""

@@ -21,10 +21,10 @@ from cloud.series.importing import READERS
 from cloud.series.rollup_list import make_anew
 from cloud.series.summaries import find, summarise
 from cloud.state.migrate import require_current
-from cloud.web.queries.devices import unit_of
 from contract.clock import SystemClock, iso_utc, parse_iso
 from contract.errors import ConfigError
 from contract.quality import to_letters
+from contract.quantities import unit_of
 
 app = typer.Typer(no_args_is_help=True, help="Statistics, export, import, check of readings.")
 app.command()(upkeep_cli.check)

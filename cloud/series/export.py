@@ -25,7 +25,7 @@ from cloud.ports import SeriesName, SeriesStore
 from cloud.state import schema
 from contract.errors import StorageError
 from contract.quality import Quality, to_letters
-from contract.quantities import QUANTITIES, split_measurement
+from contract.quantities import unit_of
 
 AT_ONCE = 65_536  # readings
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet runs if a cell begins so
@@ -229,7 +229,7 @@ def _table(columns: Columns, names: Mapping[int, SeriesName]) -> pa.Table:
         [
             _words([name.device for name in told], codes),
             _words([name.measurement for name in told], codes),
-            _words([_unit(name.measurement) for name in told], codes),
+            _words([unit_of(name.measurement) for name in told], codes),
             pa.array(columns.observed_ms).cast(pa.timestamp("ms", tz="UTC")),
             pa.array(columns.value, mask=np.isnan(columns.value)),
             _words([to_letters(Quality(int(each))) for each in flags], letters),
@@ -243,11 +243,6 @@ def _words(words: list[str], codes: NDArray[np.intp]) -> pa.Array:
     unique = sorted(set(words))
     places = np.array([unique.index(word) for word in words], np.int32)
     return pa.DictionaryArray.from_arrays(pa.array(places[codes]), pa.array(unique, pa.string()))
-
-
-def _unit(measurement: str) -> str:
-    quantity = QUANTITIES.get(split_measurement(measurement)[0])
-    return quantity.unit if quantity else ""
 
 
 def _harmless(column: pa.ChunkedArray) -> pa.Array:

@@ -51,7 +51,7 @@ gateways = Table(
     Column("problems", JSON, nullable=False),
 )
 
-# One row per buffer file of a gateway; never forgotten, for its batches may come at any time.
+# One row per buffer file of a gateway; bounded per gateway (cloud/state/retention.py).
 epochs = Table(
     "epochs",
     metadata,

@@ -3,7 +3,7 @@
 Data is identified by command and DataTime (and station), not by QN: a station that has missed our
 acknowledgement sends the same again, and the parts of a split packet each have a QN of their own.
 Each part is read as it comes: a station may wait for one to be acknowledged before it sends the
-next, and it is acknowledged only when it is on disk.
+next, and it is acknowledged only when it is on disk (docs/decisions/0010).
 What is remembered is bounded: per command, the data of the latest 32 DataTimes.
 Source: HJ 212-2017 §6.2 (10 s, 3 times), annex C.50.
 """

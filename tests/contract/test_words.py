@@ -12,7 +12,7 @@ from contract.errors import DecodeError
 from contract.intervals import IntervalSet
 from contract.messages import Ack, Birth, State
 from contract.quality import LETTERS, Quality, from_letters, to_letters
-from contract.quantities import QUANTITIES, Kind, quantity_of, split_measurement
+from contract.quantities import QUANTITIES, Kind, quantity_of, split_measurement, unit_of
 from contract.units import UNITS, conversion, convert
 
 
@@ -148,3 +148,8 @@ def test_clocks_go() -> None:
     clock.advance_ms(10)
     clock.set_now_ms(3)
     assert (clock.now_ms(), clock.monotonic_s()) == (3, 0.01)
+
+
+def test_a_measurement_has_its_quantitys_unit_and_an_unknown_one_has_none() -> None:
+    assert unit_of("gas_pressure.inlet") == QUANTITIES["gas_pressure"].unit
+    assert unit_of("what.inlet") == ""

@@ -120,3 +120,21 @@ def help_of(*words: str) -> str | None:
         cwd=ROOT,
     )
     return done.stdout if done.returncode == 0 else None
+
+
+@pytest.mark.parametrize("side", ["cloud", "edge"])
+def test_the_map_names_every_module_and_folder_and_no_others(side: str) -> None:
+    page = (ROOT / "docs" / f"{side}.md").read_text(encoding="utf-8")
+    named = re.findall(r"^\| `([^`]+)` \|", page.partition("## Where things are")[2], re.MULTILINE)
+    modules = {path.name for path in (ROOT / side).glob("*.py")} - {"__init__.py"}
+    folders = {f"{path.parent.name}/" for path in (ROOT / side).glob("*/__init__.py")}
+    assert sorted(named) == sorted(modules | folders)
+
+
+def test_decisions_are_numbered_one_by_one() -> None:
+    """And each is found under its number, which its title repeats."""
+    decisions = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    numbers = [path.name[:4] for path in decisions]
+    assert numbers == [f"{n:04}" for n in range(1, len(decisions) + 1)]
+    for path in decisions:
+        assert path.read_text(encoding="utf-8").startswith(f"# {path.name[:4]} ")

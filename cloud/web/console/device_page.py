@@ -17,11 +17,11 @@ from cloud.web.console.chosen import place
 from cloud.web.console.screen import Screen
 from cloud.web.limits import Limit, limits
 from cloud.web.pages import render
-from cloud.web.queries.devices import Sensor, unit_of
+from cloud.web.queries.devices import Sensor
 from cloud.web.snapshots import Snapshot
 from cloud.web.wording import Wording
 from contract.errors import StorageError
-from contract.quantities import QUANTITIES, split_measurement
+from contract.quantities import quantity_of, unit_of
 
 COMPLETE_DAYS = 7
 COMPLETE_EVERY_MS = 60_000
@@ -168,7 +168,7 @@ def _note(points: Stepped | None, measurement: str, step_ms: int, w: Wording) ->
         return w("chart.failed")
     if not any(points.readings):
         return w("chart.empty")
-    quantity = QUANTITIES[split_measurement(measurement)[0]]
+    quantity = quantity_of(measurement)
     how = w(f"averaging.{quantity.averaging.value}")
     words = w("chart.step", step=w.duration(step_ms), how=how)
     return f"{words} · {w('chart.flagged')}" if any(points.excluded) else words

@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 from cloud.core.statistics import Statistics
 from cloud.series.export import FORMATS
 from cloud.web.pages import render
-from cloud.web.queries.devices import unit_of
 from cloud.web.wording import Wording
 from contract.clock import iso_utc
 from contract.quality import to_letters
+from contract.quantities import unit_of
 
 LABELS = {"csv": "CSV", "parquet": "Parquet", "arrow": "Arrow"}
 

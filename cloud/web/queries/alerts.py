@@ -11,7 +11,8 @@ from cloud.alert_rows import Alert, AlertEvent, alert_of
 from cloud.core.isa_18_2 import State
 from cloud.state import schema
 from cloud.web import models
-from cloud.web.queries.devices import names_of, unit_of
+from cloud.web.queries.devices import names_of
+from contract.quantities import unit_of
 
 OPEN = tuple(state for state in State if state is not State.NORM)
 

@@ -14,7 +14,7 @@ from cloud.state import schema
 from cloud.web import models
 from cloud.web.freshness import is_stale
 from contract.quality import Quality, to_letters
-from contract.quantities import QUANTITIES, split_measurement
+from contract.quantities import QUANTITIES, split_measurement, unit_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,9 +147,3 @@ def latest_values(
         )
         if (reading := latest.get(number)) is not None
     ]
-
-
-def unit_of(measurement: str) -> str:
-    """Return a measurement's canonical unit, or "" if its quantity is not known any more."""
-    quantity = QUANTITIES.get(split_measurement(measurement)[0])
-    return quantity.unit if quantity else ""

@@ -12,8 +12,8 @@ from cloud.ports import Stepped
 from cloud.series.summaries import Subject
 from cloud.web import models
 from cloud.web.freshness import stale_after_ms
-from cloud.web.queries.devices import unit_of
 from contract.quality import Quality, to_letters
+from contract.quantities import unit_of
 
 
 def raw(subject: Subject, columns: Columns, from_ms: int, to_ms: int) -> models.SeriesPoints:

@@ -19,7 +19,7 @@ from pathlib import Path
 from contract.errors import GridwardenError
 
 _PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
-_MOST_RESTARTS = 5
+_MOST_RESTARTS = 10
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 3.0
 _GOOD_FOR_S = 5.0  # one that has run for so long may be restarted as often again
 _LAST_LINES = 15

@@ -20,11 +20,13 @@ from cloud.core.completeness import (
     bucket_ms,
     buckets,
     measure,
+    shortest_ms,
 )
 from cloud.errors import InvalidError, NotFoundError
 from cloud.ports import SeriesStore
 from cloud.state import schema
 from cloud.state.database import Database
+from contract.aggregates import period_ms_of
 from contract.intervals import IntervalSet
 from contract.quality import Quality
 from contract.readings import NOT_RUNNING
@@ -138,12 +140,20 @@ def midnight_ms(at_ms: int, zone: ZoneInfo, days_before: int = 0) -> int:
 
 def _measured(store: SeriesStore, facts: _Facts, edges: Counts) -> list[Part]:
     """Return, bucket by bucket, all measurements together."""
-    names = sorted({*facts.series, *facts.stretches})
+    names = sorted(
+        {*facts.series, *facts.stretches}, key=lambda each: (bool(period_ms_of(each)), each)
+    )
     tallies = _tallies(store, [facts.series.get(name) for name in names], edges)
     total = [Part()] * (len(edges) - 1)
     known = facts.known
+    mute_ms = np.zeros(len(edges) - 1)
     for name, tally in zip(names, tallies, strict=True):
-        parts = measure(edges, facts.stretches.get(name, ()), tally, known)
+        stretches = facts.stretches.get(name, ())
+        if period_ms_of(name):
+            parts = measure(edges, stretches, tally, known, mute_ms)
+        else:
+            parts = measure(edges, stretches, tally, known)
+            mute_ms = np.maximum(mute_ms, tally.silent * shortest_ms(stretches))
         known = replace(
             known,
             given_up_readings=known.given_up_readings - sum(part.given_up for part in parts),
@@ -231,11 +241,12 @@ def _stretches(
     for (begin_ms, period_s, measurements), end_ms in zip(told, ends, strict=True):
         if not period_s:
             continue
-        settled_ms = now_ms - round(period_s * 1000) - WAY_MS
-        stretch = Stretch(
-            from_ms=begin_ms, to_ms=min(end_ms, to_ms, settled_ms), period_ms=period_s * 1000
-        )
         for name in measurements or names:
+            period_ms = max(period_s * 1000, period_ms_of(name) or 0)
+            settled_ms = now_ms - round(period_ms) - WAY_MS
+            stretch = Stretch(
+                from_ms=begin_ms, to_ms=min(end_ms, to_ms, settled_ms), period_ms=period_ms
+            )
             found.setdefault(name, []).append(stretch)
     return found
 

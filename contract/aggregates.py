@@ -30,3 +30,9 @@ def computed_names(measurement: str, period: str) -> tuple[str, ...]:
     where = f"{channel}_{period}" if channel else period
     quantities = OF_LEVELS if key == LEVEL else (key,)
     return (*(f"{each}.{where}" for each in quantities), f"valid_rate.{key}_{where}")
+
+
+def period_ms_of(measurement: str) -> int | None:
+    """Return how long the periods of a computed measurement are; None if it is not computed."""
+    _, channel = split_measurement(measurement)
+    return PERIODS_MS.get(channel.rpartition("_")[2])

@@ -122,12 +122,25 @@ def overlap_ms(edges: Counts, outages: Sequence[Outage]) -> Counts:
     return total
 
 
-def measure(edges: Counts, stretches: Sequence[Stretch], tally: Tally, known: Known) -> list[Part]:
-    """Count one measurement by bucket, and explain what is missing as far as it can be."""
+def measure(
+    edges: Counts,
+    stretches: Sequence[Stretch],
+    tally: Tally,
+    known: Known,
+    mute_ms: NDArray[np.float64] | None = None,
+) -> list[Part]:
+    """Count one measurement by bucket, and explain what is missing as far as it can be.
+
+    mute_ms: how long the device was silent in each bucket, where this is computed from what it
+    says: of nothing, nothing is computed.
+    """
     due_each = due(edges, stretches)
     lacking = short(due_each, tally.answered + tally.silent)
-    period_ms = min((stretch.period_ms for stretch in stretches), default=1.0)
-    left = lacking.copy()
+    period_ms = shortest_ms(stretches)
+    muted = np.zeros_like(lacking)
+    if mute_ms is not None:
+        muted = np.minimum(lacking, np.ceil(mute_ms / period_ms).astype(np.int64))
+    left = lacking - muted
     found = {}
     for name, outages, most in (
         ("given_up", known.given_up, known.given_up_readings),
@@ -142,12 +155,17 @@ def measure(edges: Counts, stretches: Sequence[Stretch], tally: Tally, known: Kn
             due=int(due_each[at]),
             arrived=int(tally.answered[at]),
             missing=int(lacking[at] + tally.silent[at]),
-            silent=int(tally.silent[at]),
+            silent=int(tally.silent[at] + muted[at]),
             unexplained=int(left[at]),
             **{name: int(counts[at]) for name, counts in found.items()},
         )
         for at in range(len(edges) - 1)
     ]
+
+
+def shortest_ms(stretches: Sequence[Stretch]) -> float:
+    """Return the shortest period of them."""
+    return min((stretch.period_ms for stretch in stretches), default=1.0)
 
 
 def _capacity(edges: Counts, outages: Sequence[Outage], period_ms: float) -> Counts:

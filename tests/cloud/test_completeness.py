@@ -24,6 +24,7 @@ from cloud.state import history, schema
 from cloud.state.database import Database
 from cloud.state.history import History
 from contract import codec, messages, topics
+from contract.aggregates import period_ms_of
 from contract.clock import ManualClock, parse_iso
 from contract.messages import Birth, DeviceBirth, State
 from contract.quality import Quality
@@ -46,13 +47,13 @@ class City:
         self.line = Line(database, rules, ZONE, self.clock, Bounds())
         self.seq = 0
 
-    def born(self, period_s: float = 60.0) -> None:
+    def born(self, period_s: float = 60.0, measurements: tuple[str, ...] = ("noise_laeq",)) -> None:
         told = DeviceBirth(
             id="noise-1",
             kind="noise",
             profile="noise/x",
             period_s=period_s,
-            measurements=("noise_laeq",),
+            measurements=measurements,
         )
         said = Birth(
             gateway="cabinet", agent_version="1", config_version="1", born_ms=1, devices=(told,)
@@ -63,7 +64,13 @@ class City:
         self._tell("state", messages.encode(State(online=online, at_ms=1)))
 
     def hour(
-        self, readings: int = 60, *, silent: int = 0, skip: int = 0, gaps: tuple[Gap, ...] = ()
+        self,
+        readings: int = 60,
+        *,
+        silent: int = 0,
+        skip: int = 0,
+        gaps: tuple[Gap, ...] = (),
+        computed: tuple[str, ...] = (),
     ) -> None:
         """Let an hour pass, in which so many readings were made; they come at its end."""
         begin_ms = self.clock.now_ms()
@@ -75,6 +82,13 @@ class City:
                 "noise-1", "noise_laeq", begin_ms + n * MINUTE_MS, None, Quality.COMMUNICATION
             )
             for n in range(readings)
+        ]
+        told += [
+            Reading("noise-1", name, begin_ms + n * period_ms, 61.0, Quality.COMPUTED)
+            for name in computed
+            if (period_ms := period_ms_of(name))
+            for n in range(HOUR_MS // period_ms)
+            if n * period_ms >= silent * MINUTE_MS
         ]
         self.seq += 1 + skip
         batch = Batch(epoch="0123abcd", seq=self.seq, readings=tuple(told), gaps=gaps)
@@ -110,6 +124,23 @@ def test_all_that_was_due_came_and_what_came_an_hour_later_was_late(city: City) 
     assert found.total == Part(due=180, arrived=180)
     assert found.late == 3 * 58  # a minute for the way, and its period
     assert [day.day for day in found.days] == ["2026-09-21"]
+
+
+def test_what_is_computed_is_due_at_its_own_period(city: City) -> None:
+    computed = ("noise_laeq.20min", "valid_rate.noise_la_20min")
+    city.born(measurements=("noise_laeq", *computed))
+    for _ in range(3):
+        city.hour(computed=computed)
+    assert city.report(3).total == Part(due=180 + 2 * 9, arrived=180 + 2 * 9)
+
+
+def test_of_a_silent_device_nothing_is_computed(city: City) -> None:
+    computed = ("noise_laeq.20min",)
+    city.born(measurements=("noise_laeq", *computed))
+    city.hour(computed=computed)
+    city.hour(silent=60, computed=computed)
+    city.hour(computed=computed)
+    assert city.report(3).total == Part(due=180 + 9, arrived=120 + 6, missing=60 + 3, silent=60 + 3)
 
 
 def test_what_is_missing_says_why(city: City) -> None:

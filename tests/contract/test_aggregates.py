@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from contract.aggregates import PERIODS_MS, computed_names, is_aggregable
+from contract.aggregates import PERIODS_MS, computed_names, is_aggregable, period_ms_of
 from contract.quantities import quantity_of
 
 
@@ -36,3 +36,11 @@ def test_only_levels_and_means_are_computed() -> None:
     assert is_aggregable("pm25")
     for name in ("noise_laeq", "noise_lmax", "rainfall", "wind_direction", "gas_volume", "what"):
         assert not is_aggregable(name)
+
+
+@pytest.mark.parametrize("period", PERIODS_MS)
+@pytest.mark.parametrize("measurement", ["noise_la", "gas_pressure.inlet"])
+def test_a_computed_name_tells_its_period_and_no_other_does(measurement: str, period: str) -> None:
+    assert period_ms_of(measurement) is None
+    for name in computed_names(measurement, period):
+        assert period_ms_of(name) == PERIODS_MS[period]

@@ -21,6 +21,7 @@ from cloud.core.completeness import (
     measure,
     overlap_ms,
     short,
+    shortest_ms,
 )
 
 EDGES = buckets(0, 4 * HOUR_MS, HOUR_MS)
@@ -124,3 +125,11 @@ def test_the_reasons_add_up(hole_readings: int, arrived: list[int], data: st.Dat
         assert part.missing == reasons
         assert part.due <= part.arrived + part.missing + 2  # one may have slipped over each edge
         assert min(part.given_up, part.offline, part.hole, part.unexplained) >= 0
+
+
+def test_what_is_computed_of_nothing_is_silent_as_its_device_is() -> None:
+    every_20_minutes = [Stretch(from_ms=0, to_ms=4 * HOUR_MS, period_ms=20 * 60_000)]
+    assert shortest_ms(every_20_minutes) == 20 * 60_000
+    mute_ms = np.array([0.0, HOUR_MS, 0.0, 0.0])
+    parts = measure(EDGES, every_20_minutes, tally(3, 0, 1, 3), Known(), mute_ms)
+    assert total(parts) == Part(due=12, arrived=7, missing=5, silent=3, unexplained=2)

@@ -66,9 +66,11 @@ class Uplink:
         """Connect, publish, reconnect with jittered backoff; until stopped."""
         failures = 0
         while not self._stop.is_set():
+            check_cancelled()
             try:
-                async with self._client() as client:
-                    await self._session(client)
+                # In a task of its own: a TaskGroup of 3.11 that fails while it is cancelled
+                # forgets the cancellation. This task owns no TaskGroup, and so remembers.
+                await asyncio.create_task(self._connection(), name="uplink session")
             except (ConfigError, Disconnected) as error:
                 failures = 1 if self.connected else failures + 1
                 self._tell_down(error)
@@ -101,7 +103,12 @@ class Uplink:
         # Acknowledgements are cumulative, so none that we miss need be kept for us.
         return connect(self._broker, self._gateway, clean=True, will=will)
 
+    async def _connection(self) -> None:
+        async with self._client() as client:
+            await self._session(client)
+
     async def _session(self, client: aiomqtt.Client) -> None:
+        check_cancelled()
         granted = await client.subscribe([(self._topic("ack"), 1), (self._topic("cmd"), 1)])
         if is_refusal(granted[1]):
             log.warning("the broker refuses a subscription to %s: no orders", self._topic("cmd"))

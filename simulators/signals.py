@@ -136,6 +136,7 @@ SHAPES: dict[str, Shape] = {
     "angle_z": Shape(base=90.0, jitter=0.2, high=90.0),
     "cover_open": Shape(base=0.0),
     "device_temperature": Shape(base=24.0, daily=5.0, drift=0.5, jitter=0.1),
+    "valid_rate": Shape(base=98.0),
     "battery": Shape(base=96.0),
     "battery_voltage": Shape(base=3.6, jitter=0.01),
     "signal_rssi": Shape(base=-88.0, drift=4.0, sway=3.0, jitter=1.0),

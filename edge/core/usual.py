@@ -92,6 +92,7 @@ USUAL: dict[str, Usual] = {
     "angle_z": _ANGLE,
     "cover_open": _even(0, 1, 0, 0.01),
     "device_temperature": _even(-20, 75, 25, 0.2),
+    "valid_rate": _even(0, 100, 100, 0.1),
     "battery": _even(10, 100, 90, 0.1),
     "battery_voltage": _even(2.5, 30, 3.7, 0.02, "V", "mV"),
     "signal_rssi": _even(-125, -40, -90, 4),

@@ -29,9 +29,10 @@ SECRETS = ("intake", GATEWAY, "devices", "admin")
 # What the MQTT subjects of a user come to in NATS: a/b is a.b there, + is *, # is >.
 _OWN_DELIVERIES = "$MQTT.sub.>"  # where JetStream delivers an MQTT session's QoS 1 messages
 _UPLINKS = ("application.*.device.*.event.up", "v3.*.devices.*.up")  # ChirpStack v4, TTN v3
+_SPEAK = "dev.v1.*.senml"  # of devices that speak for themselves
 _PERMISSIONS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     # user: (may publish, may subscribe)
-    "intake": (("gw.v1.*.*.ack", "gw.v1.*.*.cmd"), ("gw.v1.>", _OWN_DELIVERIES)),
+    "intake": (("gw.v1.*.*.ack", "gw.v1.*.*.cmd"), ("gw.v1.>", _SPEAK, _OWN_DELIVERIES)),
     GATEWAY: (
         tuple(f"gw.v1.*.{GATEWAY}.{kind}" for kind in ("data", "birth", "state", "cmd-reply")),
         (
@@ -41,7 +42,7 @@ _PERMISSIONS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             _OWN_DELIVERIES,
         ),
     ),
-    "devices": (_UPLINKS, ()),
+    "devices": ((*_UPLINKS, _SPEAK), ()),
 }
 
 

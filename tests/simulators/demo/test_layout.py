@@ -12,7 +12,8 @@ import aiomqtt
 import pytest
 from ruamel.yaml import YAML
 
-from contract.topics import gateway_topic
+from cloud.intake import SUBSCRIPTIONS
+from contract.topics import device_topic, gateway_topic
 from simulators.demo import probes
 from simulators.demo.cli import find_nats_server
 from simulators.demo.layout import GATEWAY, SECRETS, DemoPorts, Layout
@@ -94,6 +95,14 @@ async def test_each_user_may_do_its_work(nats: Nats) -> None:
         assert await heard(intake) == (DATA, b"batch")
         await intake.publish(ACK, b"ack", qos=1)
         assert await heard(gateway) == (ACK, b"ack")
+
+
+async def test_intake_may_subscribe_to_all_that_it_asks_for(nats: Nats) -> None:
+    async with nats.client("intake") as intake, nats.client("devices") as devices:
+        for topic, qos in SUBSCRIPTIONS:
+            assert (await intake.subscribe(topic, qos=qos))[0] == qos
+        await devices.publish(device_topic("noise-07"), b"own", qos=1)
+        assert await heard(intake) == (device_topic("noise-07"), b"own")
 
 
 async def test_a_gateway_speaks_for_itself_alone(nats: Nats) -> None:

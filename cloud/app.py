@@ -40,14 +40,25 @@ OUTBOX_ROWS = 200
 
 
 def open_database(config: CloudConfig) -> Database:
-    """Open the state database. Raises: ConfigError if its folder cannot be used."""
+    """Open the state database that init made.
+
+    Raises: StorageError if it is not there: opening would make an empty one, which nobody asked
+    for, and which a restore refuses to replace; ConfigError if its folder cannot be used.
+    """
+    state = config.data / "state.sqlite"
+    if not config.database and not state.exists():
+        raise StorageError(f"{state} is not there; run: gridwarden cloud init CONFIG")
+    return _open(config)
+
+
+def _open(config: CloudConfig) -> Database:
     _make_folder(config.data)
     return Database(config.database_url)
 
 
 def initialise(config: CloudConfig) -> Database:
     """Make the data folder and bring the state database to this version's schema."""
-    database = open_database(config)
+    database = _open(config)
     migrate(database)
     return database
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 import time
 from pathlib import Path
@@ -15,6 +14,7 @@ from cloud import app as build
 from cloud import commands
 from cloud.config import CloudConfig, load
 from cloud.core.commanding import State
+from cloud.inbox_cli import who
 from cloud.keys import key_of, make_key
 from contract.clock import SystemClock, iso_utc
 from contract.commands import (
@@ -36,6 +36,7 @@ command = typer.Typer(no_args_is_help=True, help="Ask a gateway to do something,
 gateway = typer.Typer(no_args_is_help=True, help="What the cloud knows gateways by.")
 
 LOOK_S = 0.2
+UNSENT_S = 3.0
 FAILED, REFUSED = 1, 2
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The cloud's YAML file.")]
@@ -166,27 +167,35 @@ def _wait(
             connection,
             to,
             what,
-            by=f"cli ({getpass.getuser()})",
+            by=who(),
             now_ms=clock.now_ms(),
             good_for_s=good_for_s,
         )
-    told, until_s = "", clock.monotonic_s() + within_s
+    told, begun_s = "", clock.monotonic_s()
     try:
         while True:
             with database.read() as connection:
                 found = commands.one(connection, to, asked)
-            if found.state.final or clock.monotonic_s() >= until_s:
+            if found.state.final or clock.monotonic_s() >= begun_s + within_s:
                 return found
-            if told != found.state:
-                told = found.state
-                sys.stderr.write(f"{asked}: {_PROGRESS[found.state]}\n")
+            stands = how_it_stands(found.state, clock.monotonic_s() - begun_s)
+            if told != stands:
+                told = stands
+                sys.stderr.write(f"{asked}: {stands}\n")
             time.sleep(LOOK_S)
     finally:
         database.close()
 
 
+def how_it_stands(state: State, waited_s: float) -> str:
+    """Say how a command stands. That nobody sends it is told only when intake had the time to."""
+    if state is State.WAITING and waited_s > UNSENT_S:
+        return "nobody has sent it yet; does `gridwarden cloud intake` run?"
+    return _PROGRESS[state]
+
+
 _PROGRESS = {
-    State.WAITING: "waits for intake to send it; does `gridwarden cloud intake` run?",
+    State.WAITING: "waits for intake to send it",
     State.SENT: "sent; waiting for the gateway",
     State.ACCEPTED: "the gateway is at it",
 }

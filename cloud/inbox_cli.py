@@ -68,7 +68,7 @@ def adopt(
         found = adoption.adopt(
             connection,
             device,
-            by=_who(),
+            by=who(),
             now_ms=SystemClock().now_ms(),
             sender=gateway,
             kind=kind or "",
@@ -84,7 +84,7 @@ def refuse(config_file: ConfigFile, device: Device, gateway: Sender = None) -> N
     database = build.open_database(load(config_file))
     with database.write() as connection:
         found = adoption.refuse(
-            connection, device, by=_who(), now_ms=SystemClock().now_ms(), sender=gateway
+            connection, device, by=who(), now_ms=SystemClock().now_ms(), sender=gateway
         )
     typer.echo(f"{device} is refused; {_waiting(found)} are dropped")
 
@@ -93,7 +93,7 @@ def _waiting(found: Waiter) -> str:
     return f"{found.readings} readings that waited"
 
 
-def _who() -> str:
+def who() -> str:
     """Name the person at this machine, for the audit."""
     try:
         return f"cli:{getpass.getuser()}"

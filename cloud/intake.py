@@ -185,7 +185,9 @@ class MqttIntake:
         for gateway, ack in taken.acks:
             self._client.publish(topics.gateway_topic(gateway, "ack"), messages.encode(ack))
         if taken.rejected:
-            log.warning("%d records or messages rejected; see quarantine", taken.rejected)
+            log.warning(
+                "%d records or messages rejected; why is in GET /quarantine", taken.rejected
+            )
 
     def _on_connect(
         self,

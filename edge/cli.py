@@ -23,7 +23,7 @@ from edge import logs
 from edge.buffer_report import look, table
 from edge.cabinet.commands import read, scan, watch
 from edge.cabinet.probe_command import probe
-from edge.config import load
+from edge.config import EdgeConfig, load
 
 app = typer.Typer(
     help="The agent in a street cabinet.", no_args_is_help=True, pretty_exceptions_enable=False
@@ -44,9 +44,15 @@ class Level(StrEnum):
 
 
 @app.command()
-def check(config: Config) -> None:
+def check(
+    config: Config,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object, last line")] = False,
+) -> None:
     """Tell everything that is wrong with a configuration, and how busy its buses will be."""
     checked = load(config)
+    if as_json:
+        typer.echo(json.dumps(_figures(checked)))
+        return
     for plan in checked.buses:
         busy = "" if plan.utilisation is None else f", busy {plan.utilisation:.1%} of the time"
         typer.echo(f"bus {plan.bus.id}: {plan.bus.driver}, {len(plan.devices)} devices{busy}")
@@ -92,6 +98,19 @@ def buffer(
 
 for command in (read, scan, probe, watch):
     app.command()(command)
+
+
+def _figures(checked: EdgeConfig) -> dict[str, object]:
+    buses = [
+        {
+            "bus": plan.bus.id,
+            "driver": plan.bus.driver,
+            "devices": len(plan.devices),
+            "utilisation": plan.utilisation,
+        }
+        for plan in checked.buses
+    ]
+    return {"buses": buses, "warnings": checked.warnings, "devices": len(checked.devices)}
 
 
 def _tell_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:

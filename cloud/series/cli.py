@@ -34,6 +34,7 @@ ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="The cloud's 
 _TIME = "RFC 3339 with offset, or a date: its local midnight."
 From = Annotated[str, typer.Option("--from", help=f"The first moment: {_TIME}")]
 To = Annotated[str, typer.Option("--to", help=f"The moment after the last one: {_TIME}")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object, last line.")]
 
 
 @app.command()
@@ -83,6 +84,7 @@ def export(
     ] = "",
     device: Annotated[list[str] | None, typer.Option(help="Only these; else all.")] = None,
     measurement: Annotated[list[str] | None, typer.Option(help="Only these; else all.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Write readings to a CSV, Parquet or Arrow file; progress is told on stderr."""
     from cloud import app as build
@@ -108,7 +110,8 @@ def export(
         readings = exporting.to_file(pieces, out, tell)
     finally:
         sys.stderr.write("\n")
-    typer.echo(f"{readings} readings in {out}")
+    told = {"file": str(out), "readings": readings}
+    typer.echo(_json(told) if as_json else f"{readings} readings in {out}")
 
 
 @app.command("import")
@@ -118,7 +121,7 @@ def import_(
     form: Annotated[
         str, typer.Option("--format", help=f"One of {', '.join(READERS)}; else by the file's name.")
     ] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object, last line.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Store a file's readings, those that are not stored yet; intake must not run meanwhile."""
     from cloud import app as build
@@ -149,7 +152,7 @@ def import_(
 
 
 @app.command()
-def roll(config_file: ConfigFile, begin: From, end: To) -> None:
+def roll(config_file: ConfigFile, begin: From, end: To, as_json: AsJson = False) -> None:
     """Have the rollups of a stretch made anew from its readings; intake does it when it runs."""
     from cloud import app as build
 
@@ -159,7 +162,12 @@ def roll(config_file: ConfigFile, begin: From, end: To) -> None:
     require_current(database)
     with database.write() as connection:
         days = make_anew(connection, from_ms, to_ms)
-    typer.echo(f"{len(days)} days of UTC will be rolled up anew: {days[0]} to {days[-1]}")
+    told = f"{len(days)} days of UTC will be rolled up anew: {days[0]} to {days[-1]}"
+    typer.echo(_json({"days": days}) if as_json else told)
+
+
+def _json(told: object) -> str:
+    return msgspec.json.encode(told).decode()
 
 
 def _moments(begin: str, end: str, zone: ZoneInfo) -> tuple[int, int]:
@@ -183,8 +191,18 @@ def moment(text: str, zone: ZoneInfo) -> int:
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        return parse_iso(text)
+        return _instant(text)
     return round(datetime.combine(day, time(0), zone).timestamp() * 1000)
+
+
+def _instant(text: str) -> int:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(
+            f"{text!r} is no time; write 2026-11-22, or 2026-11-22T08:00:00+08:00"
+        ) from None
+    return parse_iso(text)
 
 
 def _table(found: Statistics) -> str:

@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from cloud import commands
+from cloud.commands_cli import how_it_stands
 from cloud.core.commanding import State
 from cloud.errors import InvalidError, NotFoundError
 from cloud.keys import key_of, make_key
@@ -125,3 +126,9 @@ def test_a_key_is_made_once_and_is_nobody_elses(tmp_path: Path) -> None:
     file.chmod(0o644)
     with pytest.raises(ConfigError, match="chmod 600"):
         key_of(tmp_path / "keys", "cabinet-1")
+
+
+def test_a_missing_intake_is_guessed_at_only_after_a_while() -> None:
+    assert how_it_stands(State.WAITING, 0.1) == "waits for intake to send it"
+    assert "does `gridwarden cloud intake` run?" in how_it_stands(State.WAITING, 3.1)
+    assert how_it_stands(State.SENT, 9.0) == "sent; waiting for the gateway"

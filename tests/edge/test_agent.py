@@ -273,6 +273,10 @@ async def test_check_tells_how_busy_the_buses_are(street: Street) -> None:
     assert "bus rtu: modbus_rtu_over_tcp, 2 devices, busy 4" in done.stdout
     assert "bus lora: mqtt, 1 devices\n" in done.stdout
     assert "good, 5 devices" in done.stdout
+    done = await edge("check", street.config, "--json")
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert (told["devices"], told["warnings"], len(told["buses"])) == (5, [], 3)
+    assert told["buses"][0].keys() == {"bus", "driver", "devices", "utilisation"}
 
 
 @pytest.mark.parametrize("command", ["check", "run", "buffer"])

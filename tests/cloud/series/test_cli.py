@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from cloud.cli import app
 from cloud.state.database import Database, sqlite_url
 from cloud.state.migrate import migrate
+from contract.errors import StorageError
 from tests.cloud.series.kit import LakeBench, add_series, lake_bench, rows
 
 
@@ -55,6 +56,21 @@ def test_a_check_says_what_is_wrong_and_its_exit_code_too(cloud: Cloud) -> None:
     assert done.exit_code == 1
     assert "quarantined, 5 readings missing" in done.stdout
     assert cloud.run("series", "check", cloud.config).exit_code == 0
+
+
+def test_a_backup_can_be_restored_where_somebody_asked_too_early(
+    cloud: Cloud, tmp_path: Path
+) -> None:
+    """A question made an empty database, and restore refused the folder because of it."""
+    copy, other = tmp_path / "copy", tmp_path / "other.yaml"
+    other.write_text("data: other\nbroker: {host: h}\n")
+    done = cloud.run("backup", cloud.config, copy, "--json")
+    assert json.loads(done.stdout) == {"files": 1, "readings": 5}
+    with pytest.raises(StorageError, match=r"is not there; run: gridwarden cloud init"):
+        cloud.run("count", other)
+    done = cloud.run("restore", other, copy, "--json")
+    assert json.loads(done.stdout) == {"files": 1, "readings": 5}
+    assert json.loads(cloud.run("count", other, "--json").stdout)["stored"] == 5
 
 
 def test_a_dry_run_deletes_nothing(cloud: Cloud) -> None:

@@ -213,12 +213,16 @@ def test_an_export_on_the_command_line(config_file: Path, tmp_path: Path) -> Non
     _, text, told = run("export", config_file, *DAY, "--device", "noise-01", "--out", out)
     assert text == f"1440 readings in {out}\n"
     assert "100 %  1,440 readings" in told
+    _, text, _ = run("export", config_file, *DAY, "--out", out, "--json")
+    assert json.loads(text.splitlines()[-1]) == {"file": str(out), "readings": 1_440}
     assert pq.read_table(out).num_rows == 1_440
 
 
 def test_days_are_had_made_anew(config_file: Path) -> None:
     _, text, _ = run("roll", config_file, *DAY)
     assert "2 days of UTC will be rolled up anew: 2026-09-20 to 2026-09-21" in text
+    _, text, _ = run("roll", config_file, *DAY, "--json")
+    assert json.loads(text) == {"days": ["2026-09-20", "2026-09-21"]}
     database = open_database(load(config_file))
     with database.read() as connection:
         assert due_days(connection) == ["2026-09-20", "2026-09-21"]
@@ -229,6 +233,7 @@ def test_days_are_had_made_anew(config_file: Path) -> None:
     ("words", "problem"),
     [
         (("--from", "yesterday", "--to", "2026-09-22T00:00:00"), "no UTC offset"),
+        (("--from", "yesterday", "--to", MIDNIGHT), "'yesterday' is no time; write 2026-11-22"),
         (("--from", "2026-09-22", "--to", MIDNIGHT), "must lie before"),
     ],
 )

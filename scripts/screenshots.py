@@ -45,7 +45,7 @@ DECODE = """async (picture) => {
 }"""
 IMAGES = Path(__file__).parents[1] / "docs" / "images"
 MOST_BYTES = 250_000  # pictures stay in the repository for ever
-WIDE, HIGH, HIGHEST = 1440, 600, 960
+WIDE, HIGH, HIGHEST = 1440, 600, 1400
 
 
 def main() -> None:
@@ -98,6 +98,7 @@ def pages(page: Page, address: str, device: str) -> list[tuple[str, str]]:
     cases = page.query_selector_all(".table.cases a.id")
     normal = page.query_selector_all(".table.cases tr:has(em) a.id")
     found = [("overview", "/"), ("device", f"/devices/{device}"), ("alerts", "/alerts")]
+    found += [("inbox", "/inbox")]
     found += [("case", case.get_attribute("href") or "/cases") for case in (normal or cases)[:1]]
     return found
 
@@ -112,7 +113,9 @@ def shoot(page: Page, address: str, target: Path, most: int) -> None:
     height = page.evaluate("document.documentElement.scrollHeight")
     width = page.viewport_size["width"] if page.viewport_size else WIDE
     clip: FloatRect = {"x": 0, "y": 0, "width": width, "height": min(height, most)}
-    picture = page.screenshot(full_page=True, clip=clip)
+    page.set_viewport_size({"width": width, "height": int(clip["height"])})  # what is fixed moves
+    picture = page.screenshot(clip=clip)
+    page.set_viewport_size({"width": width, "height": HIGH})
     blank = page.context.browser.new_page() if page.context.browser else page
     target.write_bytes(indexed(pixels(blank, picture)))
     blank.close()

@@ -193,6 +193,9 @@ class Agent:
         self.health.expect(
             (device.id for device in config.devices), (plan.bus.id for plan in config.buses)
         )
+        self.health.planned = {
+            plan.bus.id: plan.utilisation for plan in config.buses if plan.utilisation is not None
+        }
 
     def _open_missing(self, config: EdgeConfig) -> None:
         """Open what is configured and is not open. Raises: ConfigError, with the others open."""

@@ -48,6 +48,7 @@ class Health:
     clock: Clock
     devices: dict[str, DeviceHealth] = field(default_factory=dict)
     buses: dict[str, BusHealth] = field(default_factory=dict)
+    planned: dict[str, float] = field(default_factory=dict)  # bus -> share of its time for polls
     problems: dict[str, str] = field(default_factory=dict)  # what (a bus, the buffer) -> why
     quarantined: int = 0
     unknown_senders: int = 0

@@ -31,6 +31,7 @@ class Figures(Collector):
         yield from self._buses()
         yield from self._devices()
         yield from self._buffer()
+        yield from self._norths()
         yield from self._agent()
 
     def _buses(self) -> Iterator[Metric]:
@@ -40,7 +41,10 @@ class Figures(Collector):
         for bus, figures in buses.items():
             busy.add_metric([bus], figures.busy_s)
             exchanges.add_metric([bus], figures.exchanges)
-        yield from (busy, exchanges)
+        planned = _gauge("bus_planned_ratio", "share of its time that polls should take", "bus")
+        for bus, share in dict(self._health.planned).items():
+            planned.add_metric([bus], share)
+        yield from (busy, exchanges, planned)
 
     def _devices(self) -> Iterator[Metric]:
         devices = dict(self._health.devices)
@@ -79,14 +83,31 @@ class Figures(Collector):
             f"{PREFIX}_published_readings", "readings ever committed", held.published_readings
         )
 
+    def _norths(self) -> Iterator[Metric]:
+        norths = dict(self._health.norths)
+        held = _gauge("north_held", "reports the platform has not acknowledged", "north")
+        acknowledged = _counter("north_acknowledged", "reports it has", "north")
+        dropped = _counter("north_dropped", "reports given up", "north")
+        for north, figures in norths.items():
+            held.add_metric([north], figures["held"])
+            acknowledged.add_metric([north], figures["acknowledged"])
+            dropped.add_metric([north], figures["dropped"])
+        yield from (held, acknowledged, dropped)
+
     def _agent(self) -> Iterator[Metric]:
         health = self._health
         for name, help_, value in (
             ("quarantined", "messages not understood", health.quarantined),
             ("unknown_senders", "messages of devices not configured", health.unknown_senders),
+            ("late_samples", "samples too late for their statistics", health.late_samples),
             ("log_lines_left_out", "log lines beyond the bound", health.log_lines_left_out()),
         ):
             yield CounterMetricFamily(f"{PREFIX}_{name}", help_, value)
+        yield GaugeMetricFamily(
+            f"{PREFIX}_clock_synchronised",
+            "1 if the clock can be believed",
+            int(health.clock_synchronised),
+        )
         problems = _gauge("problem", "1 for each problem there is now", "what")
         for what in dict(health.problems):
             problems.add_metric([what], 1)

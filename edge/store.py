@@ -23,9 +23,10 @@ from edge.core.heard import REMEMBERED
 from edge.core.thinning import URGENT_KINDS, Step, ladder
 from edge.ports import Held, Loss, Stored
 from edge.reserve import Reserve
+from edge.set_aside import set_aside
 from edge.store_bounds import Bounds
 from edge.store_rows import NORMAL, URGENT, Rows, Time, gap, parts
-from edge.store_salvage import Salvage, set_aside
+from edge.store_salvage import Salvage
 from edge.store_schema import CorruptError, DiskFullError, prepare, translated
 from edge.store_times import Times
 
@@ -361,6 +362,7 @@ def open_store(
         except CorruptError as error:
             log.error("%s is damaged: %s", path, error)
     aside = set_aside(path)
+    log.error("the buffer was set aside as %s; what can be read of it is moved over", aside)
     store = opened()
     store.take_over(aside)
     return store

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from contract.codec import decode_batch
-from contract.errors import DecodeError, StorageError
+from contract.errors import DecodeError
 from contract.readings import Batch
 from edge.core.clock_trust import Doubt
 from edge.ports import Loss
@@ -159,23 +159,3 @@ class Salvage:
 def _wider(times: tuple[int, int], batch: Batch) -> tuple[int, int]:
     own = [reading.observed_ms for reading in batch.readings]
     return min([times[0] or own[0], *own]), max([times[1], *own])
-
-
-def set_aside(path: Path) -> Path:
-    """Rename a buffer file, so that a new one can be begun; return what it is called now.
-
-    Raises: StorageError.
-    """
-    for number in range(1, 1_000):
-        aside = path.with_name(f"{path.name}.damaged-{number}")
-        if not aside.exists():
-            break
-    try:
-        for suffix in ("-wal", "-shm", ""):
-            part = path.with_name(path.name + suffix)
-            if part.exists():
-                part.rename(aside.with_name(aside.name + suffix))
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be set aside: {error}") from error
-    log.error("the buffer was set aside as %s; what can be read of it is moved over", aside)
-    return aside

@@ -36,9 +36,10 @@ from edge.core.hj212_upload import (
 from edge.core.schedule import Backoff
 from edge.devices import Device
 from edge.health import Health
-from edge.north.outbox import DamagedError, Figures, Outbox, Plan, set_aside
+from edge.north.outbox import DamagedError, Figures, Outbox, Plan
 from edge.options import Id, Port, Section
 from edge.ports import Committed
+from edge.set_aside import set_aside
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -53,7 +54,8 @@ CHINA = "Asia/Shanghai"
 class Hj212North(Section):
     """A platform, and what it is told. factors: measurement -> factor code, where not HJ 212's.
 
-    minutes: of one 2051. kept_days: how long reports are kept, acknowledged or not.
+    minutes: of one 2051. kept_days: how long reports are kept, acknowledged or not. max_bytes: of
+    the file that they are kept in.
     """
 
     id: Id
@@ -70,6 +72,7 @@ class Hj212North(Section):
     real_time_s: Annotated[int, Field(ge=30, le=3_600)] = 60
     minutes: Literal[1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30] = 10
     kept_days: Annotated[float, Field(ge=1, le=366)] = 30.0
+    max_bytes: Annotated[int, Field(ge=10_000_000)] = 200_000_000
 
     def problems(
         self, devices: Mapping[str, Device], names: Sequence[str]
@@ -136,6 +139,7 @@ class Hj212North(Section):
             real_time_s=self.real_time_s,
             minutes=self.minutes,
             kept_ms=round(self.kept_days * DAY_MS),
+            max_bytes=self.max_bytes,
         )
         path = buffer.with_name(f"{buffer.name}.north-{self.id}.sqlite")
         return Hj212Upload(self, path, plan, clock=clock, health=health)

@@ -2,14 +2,15 @@
 
 A file of its own, with the buffer's discipline: one connection in one thread, WAL,
 synchronous=FULL. Samples stay until all periods that they belong to are told; reports until they
-are kept_ms old, acknowledged or not, so that a platform may ask for them again.
+are kept_ms old, acknowledged or not, so that a platform may ask for them again. Beyond max_bytes
+reports go sooner: the acknowledged first, then the oldest.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
@@ -59,6 +60,12 @@ HISTORY = (
     "SELECT qn, command, cp, part, parts FROM reports WHERE command = ? AND at_ms BETWEEN ? AND ?"
     " ORDER BY at_ms, part LIMIT ?"
 )
+TOO_OLD = "DELETE FROM reports WHERE at_ms < ? RETURNING acknowledged"
+SURPLUS = (
+    "DELETE FROM reports WHERE id IN"
+    " (SELECT id FROM reports ORDER BY acknowledged DESC, id LIMIT ?) RETURNING acknowledged"
+)
+AT_ONCE = 100
 
 
 class DamagedError(StorageError):
@@ -66,7 +73,7 @@ class DamagedError(StorageError):
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """How it stands: reports not acknowledged, and ever acknowledged and given up for their age."""
+    """How it stands: reports not acknowledged, and ever acknowledged and given up."""
 
     held: int
     acknowledged: int
@@ -75,13 +82,14 @@ class Figures(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is reported, and how often. minutes: of one 2051. kept_ms: how long reports are."""
+    """What is reported, and how often. minutes: of one 2051. kept_ms, max_bytes: of reports."""
 
     factors: tuple[Factor, ...]
     zone: tzinfo
     real_time_s: int
     minutes: int
     kept_ms: int
+    max_bytes: int
 
 
 class Outbox:
@@ -232,12 +240,23 @@ class Outbox:
         told_ms = min(self._number(command, now_ms) for command in self._lengths_ms)
         self._db.execute("DELETE FROM samples WHERE at_ms < ?", (told_ms - DAY_MS,))
         old_ms = now_ms - self._plan.kept_ms
-        gone: Iterable[tuple[int]] = self._db.execute(
-            "DELETE FROM reports WHERE at_ms < ? RETURNING acknowledged", (old_ms,)
-        ).fetchall()
-        dropped = sum(not acknowledged for (acknowledged,) in gone)
-        if dropped:
-            self._set("dropped", self._number("dropped", 0) + dropped)
+        self._delete(TOO_OLD, old_ms)
+        while self._used_bytes() > self._plan.max_bytes and self._delete(SURPLUS, AT_ONCE):
+            pass  # without any report there are two days of samples at most
+
+    def _delete(self, query: str, number: int) -> int:
+        """Delete reports, and count those that are lost by that; return how many went."""
+        gone: list[tuple[int]] = self._db.execute(query, (number,)).fetchall()
+        if lost := sum(not acknowledged for (acknowledged,) in gone):
+            self._set("dropped", self._number("dropped", 0) + lost)
+        return len(gone)
+
+    def _used_bytes(self) -> int:
+        pages, free, size = (
+            int(self._db.execute(f"PRAGMA {name}").fetchone()[0])
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        return (pages - free) * size
 
     def _number(self, name: str, default: int) -> int:
         with _translated():
@@ -274,21 +293,3 @@ def _translated() -> Iterator[None]:
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         damaged = code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
         raise (DamagedError if damaged else StorageError)(str(error)) from error
-
-
-def set_aside(path: Path) -> Path:
-    """Rename a damaged file, so that a person may look at it; return its new name.
-
-    Raises: StorageError.
-    """
-    number = 1
-    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
-        number += 1
-    try:
-        for suffix in ("-wal", "-shm", ""):
-            part = path.with_name(path.name + suffix)
-            if part.exists():
-                part.rename(aside.with_name(aside.name + suffix))
-    except OSError as error:
-        raise StorageError(f"{path}: cannot be set aside: {error}") from error
-    return aside

@@ -44,6 +44,9 @@ def test_prometheus_reads_what_state_says() -> None:
     health.failed("gas-1", "no answer in 1 s", "Timeout")
     health.set_problem("buffer", "disk full")
     health.quarantined = 4
+    health.planned = {"bus-1": 0.4}
+    health.norths = {"bureau": {"held": 3, "acknowledged": 9, "dropped": 1}}
+    health.clock_synchronised = False
     with served(MetricsOptions(port=port), health, lambda: held(clock.now_ms())):
         seen = scraped(port)
     assert seen['gridwarden_edge_bus_busy_seconds_total{bus="bus-1"}'] == 0.05
@@ -56,6 +59,12 @@ def test_prometheus_reads_what_state_says() -> None:
     assert seen["gridwarden_edge_buffer_oldest_seconds"] == 90
     assert seen["gridwarden_edge_published_readings_total"] == 500
     assert seen["gridwarden_edge_quarantined_total"] == 4
+    assert seen['gridwarden_edge_bus_planned_ratio{bus="bus-1"}'] == 0.4
+    assert seen['gridwarden_edge_north_held{north="bureau"}'] == 3
+    assert seen['gridwarden_edge_north_acknowledged_total{north="bureau"}'] == 9
+    assert seen['gridwarden_edge_north_dropped_total{north="bureau"}'] == 1
+    assert seen["gridwarden_edge_clock_synchronised"] == 0
+    assert seen["gridwarden_edge_late_samples_total"] == 0
     assert seen['gridwarden_edge_problem{what="buffer"}'] == 1
     assert seen["process_resident_memory_bytes"] > 1_000_000
     with pytest.raises(OSError):  # nobody serves any more

@@ -20,9 +20,9 @@ from contract.readings import Batch, Reading
 from edge.core.thinning import URGENT_KINDS, ladder
 from edge.ports import Stored
 from edge.reserve import Reserve
+from edge.set_aside import set_aside
 from edge.store import SqliteStore, open_store
 from edge.store_look import look_inside, read_figures
-from edge.store_salvage import set_aside
 from edge.store_schema import TABLES
 from tests.suites.buffers import NOW_MS, batches_of, readings
 

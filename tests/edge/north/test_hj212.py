@@ -253,6 +253,7 @@ async def test_kill_9_loses_nothing_and_doubles_by_number_only(
         real_time_s=30,
         minutes=10,
         kept_ms=366 * 86_400_000,
+        max_bytes=10**8,
     )
     file = tmp_path / "buffer.sqlite.north-bureau.sqlite"
     outbox = Outbox(file, plan)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from contract.quality import Quality
 from edge.core.hj212_report import Factor, Sample
-from edge.north.outbox import LATE_MS, DamagedError, Outbox, Plan, set_aside
+from edge.north.outbox import LATE_MS, DamagedError, Outbox, Plan
+from edge.set_aside import set_aside
 from tests.edge.core.hj212_kit import CHINA, NOW_MS
 
 MINUTE_MS, HOUR_MS, DAY_MS = 60_000, 3_600_000, 86_400_000
 PM10 = Factor(code="a34002", device="d", measurement="pm10", every_s=10)
-PLAN = Plan(factors=(PM10,), zone=CHINA, real_time_s=60, minutes=10, kept_ms=2 * DAY_MS)
+PLAN = Plan(
+    factors=(PM10,), zone=CHINA, real_time_s=60, minutes=10, kept_ms=2 * DAY_MS, max_bytes=10**8
+)
 
 
 @pytest.fixture
@@ -108,7 +112,9 @@ def test_many_factors_are_told_in_parts(tmp_path: Path) -> None:
         Factor(code=f"a{number:05d}", device="d", measurement="pm10", every_s=10)
         for number in range(40)
     )
-    plan = Plan(factors=factors, zone=CHINA, real_time_s=60, minutes=10, kept_ms=DAY_MS)
+    plan = Plan(
+        factors=factors, zone=CHINA, real_time_s=60, minutes=10, kept_ms=DAY_MS, max_bytes=10**8
+    )
     outbox = Outbox(tmp_path / "north.sqlite", plan)
     samples = [(f.code, Sample(NOW_MS + 59_000, 1.5, Quality.NORMAL)) for f in factors]
     outbox.take([], NOW_MS)
@@ -145,3 +151,29 @@ def test_a_damaged_file_is_known_as_such_and_set_aside(tmp_path: Path) -> None:
         Outbox(path, PLAN)
     assert set_aside(path).name == "north.sqlite.damaged-1"
     Outbox(path, PLAN).close()
+
+
+def test_beyond_its_bytes_what_is_acknowledged_goes_first_and_then_the_oldest(
+    tmp_path: Path,
+) -> None:
+    path, small = tmp_path / "north.sqlite", replace(PLAN, max_bytes=80_000)
+    outbox = Outbox(path, replace(PLAN, max_bytes=10**8))
+    for minute in range(400):
+        at_ms = NOW_MS + minute * MINUTE_MS
+        outbox.take([("a34002", Sample(at_ms, 72.0, Quality.NORMAL))], at_ms)
+    made = outbox.waiting(10_000)
+    for report in made[-50:]:
+        outbox.acknowledge(report.qn)
+    outbox.close()
+    outbox = Outbox(path, small)
+    outbox.take([], NOW_MS + 400 * MINUTE_MS)
+    left = outbox.waiting(10_000)
+    assert 0 < len(left) < len(made) - 50
+    assert not {report.qn for report in left} & {report.qn for report in made[:100]}
+    assert outbox.figures().dropped > 0
+    assert outbox.history("2011", 0, 2**60) == [r for r in left if r.command == "2011"][:1_000]
+    for minute in range(400, 800):  # and it stays within them
+        at_ms = NOW_MS + minute * MINUTE_MS
+        outbox.take([("a34002", Sample(at_ms, 72.0, Quality.NORMAL))], at_ms)
+    outbox.close()
+    assert path.stat().st_size < 300_000

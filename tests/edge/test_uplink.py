@@ -347,7 +347,7 @@ async def test_cancelling_ends_it_although_the_connection_breaks_in_that_moment(
     sending = asyncio.create_task(agent.uplink.run())
     await eventually(lambda: agent.uplink.connected)
     sending.cancel()
-    await asyncio.wait([sending], timeout=5)
+    await asyncio.wait([sending], timeout=60)
     agent.uplink.stop()  # so that a failure of this test ends, too
     await asyncio.wait([sending])
     assert sending.cancelled()

@@ -14,6 +14,7 @@ import pytest
 from pymodbus import FramerType
 
 from contract.quality import Quality
+from contract.readings import NOT_RUNNING
 from tests.edge.agent import agent, buffer_of, edge, until_held
 from tests.edge.drivers.test_mqtt import ANGLES, COVERS, topic, uplink
 from tests.edge.kit import (
@@ -105,13 +106,19 @@ async def more(cloud: Cloud, count: int) -> None:
 
 
 async def check_complete(cloud: Cloud, config: Path) -> None:
-    """What was committed to the buffer is exactly what arrived, number by number."""
+    """What was committed to the buffer is exactly what arrived, number by number.
+
+    A start after another tells the time between them as a gap, under a number of its own.
+    """
     held = await buffer_of(config)
     numbers = {seq for _, seq in cloud.batches}
-    assert numbers == set(range(1, held.published_batches + 1))
+    gaps = [gap for batch in cloud.batches.values() for gap in batch.gaps]
+    told = {seq for gap in gaps for seq in range(gap.first_seq, gap.last_seq + 1)}
+    assert not numbers & told
+    assert numbers | told == set(range(1, held.next_seq))
+    assert {(gap.reason, gap.readings) for gap in gaps} <= {(NOT_RUNNING, 0)}
     assert cloud.readings == held.published_readings
     assert {epoch for epoch, _ in cloud.batches} == {held.epoch}
-    assert not any(batch.gaps for batch in cloud.batches.values())
 
 
 @pytest.mark.e2e

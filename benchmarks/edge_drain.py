@@ -76,11 +76,13 @@ class Consumer:
 
     def _take(self, payload: bytes) -> Ack:
         batch = decode_batch(payload).batch
-        if batch.seq >= self.first_live:
+        if batch.seq < self.first_live:
+            self.backlog += batch.seq not in self.have
+        elif batch.readings:  # none in what tells of the time without an agent
             oldest_ms = min(reading.observed_ms for reading in batch.readings)
             self.worst_lag_s = max(self.worst_lag_s, time.time() - oldest_ms / 1000)
-        elif batch.seq not in self.have:
-            self.backlog += 1
+        for gap in batch.gaps:
+            self.have.add(gap.first_seq, gap.last_seq)
         self.have.add(batch.seq)
         self.ranges = max(self.ranges, len(self.have))
         return Ack.of(batch.epoch, self.have, (batch.seq,))

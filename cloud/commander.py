@@ -41,6 +41,7 @@ class Commander:
         self._broker, self._keys = broker, keys
         self._database, self._clock = database, clock
         self._replies: queue.Queue[mqtt.MQTTMessage] = queue.Queue(QUEUE)
+        self._unheard: mqtt.MQTTMessage | None = None  # that the database did not take
         self._listening = threading.Event()
         self._client = make_client(broker, CLIENT)
         self._client.on_connect = self._on_connect
@@ -91,9 +92,10 @@ class Commander:
     def _hear(self) -> None:
         """Write down what has come, waiting for it a moment."""
         try:
-            message = self._replies.get(timeout=LOOK_S)
+            message = self._unheard or self._replies.get(timeout=LOOK_S)
         except queue.Empty:
             return
+        self._unheard = None
         try:
             gateway = topics.parse(message.topic).gateway
             reply = decode_reply(bytes(message.payload))
@@ -104,7 +106,7 @@ class Commander:
         except (DecodeError, ValueError) as error:
             log.warning("an answer that is none was ignored: %s", error)
         except StorageError:
-            self._replies.put(message)
+            self._unheard = message  # not back into the queue: only this thread empties it
             raise
         self._client.ack(message.mid, message.qos)
 

@@ -73,7 +73,7 @@ class OrderBook:
     def _read(self) -> Memory:
         try:
             return msgspec.json.decode(self._path.read_bytes(), type=Memory)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             memory = Memory(since_ms=self._clock.now_ms())
             self.remember(memory)
             return memory

@@ -187,6 +187,8 @@ class Outbox:
     def _make_periods(self, command: str, now_ms: int) -> int:
         length_ms, made = self._lengths_ms[command], 0
         from_ms = self._number(command, self._start_of(now_ms, length_ms))
+        if from_ms > now_ms + length_ms:  # the clock was wrong; not for a step of seconds
+            from_ms = self._start_of(now_ms, length_ms)
         while from_ms + length_ms + LATE_MS <= now_ms:
             groups = period(
                 self._plan.factors, self._samples(from_ms, from_ms + length_ms), length_ms // 1000
@@ -238,7 +240,10 @@ class Outbox:
 
     def _forget(self, now_ms: int) -> None:
         told_ms = min(self._number(command, now_ms) for command in self._lengths_ms)
-        self._db.execute("DELETE FROM samples WHERE at_ms < ?", (told_ms - DAY_MS,))
+        # None is from beyond tomorrow but by a clock that was wrong; it would stay for good.
+        self._db.execute(
+            "DELETE FROM samples WHERE at_ms < ? OR at_ms > ?", (told_ms - DAY_MS, now_ms + DAY_MS)
+        )
         old_ms = now_ms - self._plan.kept_ms
         self._delete(TOO_OLD, old_ms)
         while self._used_bytes() > self._plan.max_bytes and self._delete(SURPLUS, AT_ONCE):

@@ -177,3 +177,19 @@ def test_beyond_its_bytes_what_is_acknowledged_goes_first_and_then_the_oldest(
         outbox.take([("a34002", Sample(at_ms, 72.0, Quality.NORMAL))], at_ms)
     outbox.close()
     assert path.stat().st_size < 300_000
+
+
+def test_a_clock_that_was_far_ahead_does_not_end_reports(outbox: Outbox) -> None:
+    measure(outbox, NOW_MS, NOW_MS + HOUR_MS)
+    ahead_ms = NOW_MS + 18_000 * DAY_MS
+    outbox.take([("a34002", Sample(ahead_ms, 1.0, Quality.NORMAL))], ahead_ms)
+    measure(outbox, NOW_MS + HOUR_MS, NOW_MS + 3 * HOUR_MS)
+    assert len(told(outbox, "2051")) >= 11
+    assert len(told(outbox, "2061")) == 1
+
+
+def test_a_clock_that_is_set_back_a_little_makes_no_report_twice(outbox: Outbox) -> None:
+    measure(outbox, NOW_MS, NOW_MS + 31 * MINUTE_MS)
+    measure(outbox, NOW_MS + 29 * MINUTE_MS, NOW_MS + HOUR_MS)
+    times = [cp.split(";")[0] for cp in told(outbox, "2051")]
+    assert len(times) == len(set(times)) == 5

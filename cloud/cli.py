@@ -25,6 +25,7 @@ from cloud.state.database import two_processes_may_write
 from cloud.state.migrate import require_current
 from cloud.web.accounts import create_account
 from contract.clock import SystemClock
+from contract.log_lines import LineFormatter
 from contract.secret_files import read_secret
 
 app = typer.Typer(no_args_is_help=True, help="Run intake and web, add accounts, count readings.")
@@ -44,9 +45,9 @@ PasswordFile = Annotated[Path, typer.Option(help="A file of mode 0600 that holds
 
 @app.callback()
 def _log() -> None:
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s", force=True
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(LineFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)
 
 

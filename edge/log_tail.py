@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from contract.log_lines import LineFormatter
 from edge.logs import DATES, FORMAT
 
 MAX_LINES = 2_000
@@ -19,7 +20,7 @@ class LogTail(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self._lines: deque[str] = deque(maxlen=MAX_LINES)
-        self.setFormatter(logging.Formatter(FORMAT, DATES))
+        self.setFormatter(LineFormatter(FORMAT, DATES))
 
     def emit(self, record: logging.LogRecord) -> None:
         self._lines.append(self.format(record)[:MAX_LINE])

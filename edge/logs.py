@@ -9,6 +9,7 @@ from logging.handlers import RotatingFileHandler
 
 from contract.clock import Clock
 from contract.errors import ConfigError
+from contract.log_lines import LineFormatter
 from edge.options import LogOptions
 
 FORMAT = "%(asctime)sZ %(levelname)s %(message)s"
@@ -60,7 +61,7 @@ def set_up(options: LogOptions, level: str, clock: Clock) -> RateLimit:
     logging.Formatter.converter = time.gmtime
     limit = RateLimit(clock, options.lines_per_minute)
     handler = _handler(options)
-    handler.setFormatter(logging.Formatter(FORMAT, DATES))
+    handler.setFormatter(LineFormatter(FORMAT, DATES))
     handler.addFilter(limit)
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     # The drivers tell what happens on a line, once; pymodbus would for every packet.

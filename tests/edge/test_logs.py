@@ -11,6 +11,7 @@ import pytest
 from contract.clock import ManualClock
 from contract.errors import ConfigError
 from edge import logs
+from edge.log_tail import LogTail
 from edge.options import LogOptions
 
 
@@ -78,3 +79,15 @@ def test_a_file_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
 def test_pymodbus_is_kept_quiet(tmp_path: Path) -> None:
     logs.set_up(LogOptions(file=tmp_path / "a.log"), "debug", ManualClock())
     assert not logging.getLogger("pymodbus").isEnabledFor(logging.ERROR)
+
+
+def test_what_a_sender_says_begins_no_line_of_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "agent.log"
+    logs.set_up(LogOptions(file=file), "info", ManualClock())
+    tail = LogTail()
+    with tail.listening():
+        said = "t\n2026-01-01T00:00:00Z INFO all is well\r\x1b[2J\x85\u2028声"
+        logging.getLogger("edge").warning("%s was set aside", said)
+    (line,) = file.read_text(encoding="utf-8").splitlines()
+    assert "t\\x0a2026-01-01T00:00:00Z INFO all is well\\x0d\\x1b[2J\\x85\\u2028声 was set" in line
+    assert tail.last(5) == [line]

@@ -65,7 +65,9 @@ class Commands:
             self._arrived.put_nowait(payload)
         except asyncio.QueueFull:
             log.warning("more than %d orders wait; one more is refused", WAITING)
-            self._reply(claimed_id(payload), "refused", f"{WAITING} orders wait already")
+            order = claimed_id(payload)
+            reason = f"{WAITING} orders wait already"
+            self._reply(order, "refused", reason, repeated=self._came_before(order))
 
     async def run(self) -> None:
         """Judge and carry out until cancelled."""
@@ -148,7 +150,14 @@ class Commands:
     async def _refuse_unread(self, order: str, reason: str) -> None:
         log.warning("an order was refused: %s", reason)
         await self._note(order, "", "?", "refused", reason)
-        self._reply(order, "refused", reason)
+        self._reply(order, "refused", reason, repeated=self._came_before(order))
+
+    def _came_before(self, order: str) -> bool:
+        """Whether this is the id of an order that was taken: a forger must not unsay its end."""
+        try:
+            return order in self._book.memory().ids
+        except StorageError:
+            return False
 
     async def _note(self, order: str, by: str, what: str, outcome: str, reason: str) -> None:
         try:
@@ -156,7 +165,15 @@ class Commands:
         except StorageError as error:
             log.error("order %s, %s, is not in the audit: %s", order, outcome, error)
 
-    def _reply(self, order: str, status: Status, reason: str, done: Sequence[Done] = ()) -> None:
+    def _reply(
+        self,
+        order: str,
+        status: Status,
+        reason: str,
+        done: Sequence[Done] = (),
+        *,
+        repeated: bool = False,
+    ) -> None:
         if reason:
             log.info("order %s: %s: %s", order or "(no id)", status, reason)
         for part, each in enumerate(done or (None,), start=1):
@@ -169,7 +186,7 @@ class Commands:
                     part=part,
                     parts=max(1, len(done)),
                     done=each,
-                    repeated=reason == COME_BEFORE,
+                    repeated=repeated or reason == COME_BEFORE,
                 )
             )
 

@@ -284,3 +284,18 @@ async def test_a_device_that_is_not_there_cannot_be_read(tmp_path: Path) -> None
         reply = await cloud.answered(await cloud.ask(Read(device="nobody")))
         assert reply.status == "refused"
         assert "nobody" in reply.reason
+
+
+async def test_a_forged_copy_does_not_unsay_what_became_of_an_order(tmp_path: Path) -> None:
+    async with (
+        commanded(tmp_path) as (here, port),
+        running(here.config) as agent,
+        commander(port) as cloud,
+    ):
+        await eventually(lambda: agent.connected)
+        order = await cloud.ask(Diagnose(log_lines=0))
+        assert (await cloud.answered(order)).status == "done"
+        await cloud.publish(sign(order, bytes(32)))
+        reply = await cloud.answered(order, times=2)
+        assert "signature" in reply.reason
+        assert reply.repeated

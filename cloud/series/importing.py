@@ -181,6 +181,9 @@ def _part(path: Path, batch: pa.RecordBatch, row: int, now_ms: int) -> Part:
     missing = [name for name in SCHEMA.names if name not in batch.schema.names]
     if missing:
         raise ConfigError(f"{path}: no column {', '.join(missing)}")
+    for name in SCHEMA.names:
+        if (times := batch.schema.names.count(name)) > 1:
+            raise ConfigError(f"{path}: column {name} is there {times} times; keep one of them")
     table = pa.table({name: batch.column(name).cast(kind) for name, kind in _PLAIN.items()})
     problems = _Problems(path, row)
     keys, codes = _coded(table, ("device", "measurement", "unit"))

@@ -212,3 +212,13 @@ def test_beside_a_running_intake_it_is_refused(tmp_path: Path) -> None:
         pytest.raises(ConfigError, match="another intake is running"),
     ):
         run("import", other, file)
+
+
+def test_a_column_that_is_there_twice_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "twice.csv"
+    file.write_text(
+        "device,device,measurement,unit,observed_at,value,quality\n"
+        "d,d,noise_laeq,dB(A),2026-09-21T00:00:00Z,60,N\n"
+    )
+    with pytest.raises(ConfigError, match="column device is there 2 times"):
+        run("import", folder(tmp_path / "one"), file)

@@ -83,6 +83,9 @@ def restore(source: Path, data: Path) -> Copied:
     if (data / STATE).exists():
         raise ConfigError(f"{data / STATE}: is there already; restore only into a new data folder")
     files = _listed(source / STATE)
+    for file in files:
+        if ".." in Path(file.path).parts or Path(file.path.partition("/")[2]).is_absolute():
+            raise ConfigError(f"{source}: names a file outside of it, {file.path}; is it yours?")
     damaged = [file.path for file in files if not _whole(source / file.path, file)]
     if damaged:
         raise StorageError(

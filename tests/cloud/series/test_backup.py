@@ -107,3 +107,20 @@ def test_a_backup_cut_short_is_no_backup(
     backup(bench.database, bench.folder.parent, tmp_path / "copy")
     with bench.database.read() as connection:
         assert len(connection.execute(sa.select(schema.lake_files)).all()) == 1
+
+
+def test_a_backup_that_names_files_elsewhere_is_refused(bench: LakeBench, tmp_path: Path) -> None:
+    bench.commit(rows(5))
+    bench.seal()
+    copy, new = tmp_path / "copy", tmp_path / "there" / "new"
+    backup(bench.database, bench.folder.parent, copy)
+    (named,) = (path for path in (copy / "lake").rglob("*.parquet"))
+    outside = "../../outside.parquet"
+    (copy / "lake" / outside).write_bytes(named.read_bytes())
+    forged = Database(sqlite_url(copy / "state.sqlite"))
+    with forged.write() as connection:
+        connection.execute(sa.update(schema.lake_files).values(path=outside))
+    forged.close()
+    with pytest.raises(ConfigError, match="names a file outside of it"):
+        restore(copy, new)
+    assert not (new.parent / "outside.parquet").exists()

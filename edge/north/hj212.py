@@ -54,7 +54,7 @@ CHINA = "Asia/Shanghai"
 class Hj212North(Section):
     """A platform, and what it is told. factors: measurement -> factor code, where not HJ 212's.
 
-    minutes: of one 2051. kept_days: how long reports are kept, acknowledged or not. max_bytes: of
+    minutes: of one 2051. kept_days: how long acknowledged reports are kept. max_bytes: of
     the file that they are kept in.
     """
 

@@ -2,7 +2,7 @@
 
 A file of its own, with the buffer's discipline: one connection in one thread, WAL,
 synchronous=FULL. Samples stay until all periods that they belong to are told; reports until they
-are kept_ms old, acknowledged or not, so that a platform may ask for them again. Beyond max_bytes
+are acknowledged and kept_ms old, so that a platform may ask for them again. Beyond max_bytes
 reports go sooner: the acknowledged first, then the oldest.
 """
 
@@ -60,7 +60,8 @@ HISTORY = (
     "SELECT qn, command, cp, part, parts FROM reports WHERE command = ? AND at_ms BETWEEN ? AND ?"
     " ORDER BY at_ms, part LIMIT ?"
 )
-TOO_OLD = "DELETE FROM reports WHERE at_ms < ? RETURNING acknowledged"
+# What is not acknowledged stays, whatever its age: a clock that jumps ahead makes all of it old.
+TOO_OLD = "DELETE FROM reports WHERE at_ms < ? AND acknowledged RETURNING acknowledged"
 SURPLUS = (
     "DELETE FROM reports WHERE id IN"
     " (SELECT id FROM reports ORDER BY acknowledged DESC, id LIMIT ?) RETURNING acknowledged"

@@ -26,6 +26,7 @@ from cloud.series.day_files import DAY_MS, day_begin_ms, day_name
 from cloud.series.hot_view import HotView
 from cloud.series.latest import LatestBook
 from cloud.series.parquet import ROW_GROUP, VALUE_SQL, open_file, parts
+from cloud.series.steps import check_steps
 from cloud.state import schema
 from cloud.state.database import Database
 from contract.clock import Clock
@@ -35,7 +36,6 @@ from contract.quantities import Averaging, quantity_of
 
 T = TypeVar("T")
 
-MAX_POINTS = 20_000
 
 # How the values of a step become one; `value` and `observed_ms` are the rows' columns.
 MEANS: dict[Averaging, str] = {
@@ -136,10 +136,7 @@ class LakeStore:
         return merged([*runs, [fresh.by_series_and_time()]])
 
     def stepped(self, series: int, from_ms: int, to_ms: int, step_ms: int) -> Stepped:
-        if step_ms < 1:
-            raise ValueError(f"step is {step_ms} ms; it must be at least 1")
-        if (to_ms - from_ms) / step_ms > MAX_POINTS:
-            raise ValueError(f"more than {MAX_POINTS} points; ask for a wider step")
+        check_steps(from_ms, to_ms, step_ms)
         rows = self._query(
             f"SELECT ? + (observed_ms - ?) // ? * ? AS step, {MEANS[self._averaging(series)]}"  # noqa: S608
             " AS mean, min(value) AS low, max(value) AS high, count(value) AS readings,"

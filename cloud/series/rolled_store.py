@@ -21,9 +21,9 @@ from cloud.core.columns import Columns
 from cloud.core.rollup import DAY_MS, Tier, bucket_of, tier_for
 from cloud.ports import Count, Latest, SeriesStore, Stepped
 from cloud.series.hot_view import HotView
-from cloud.series.lake import MAX_POINTS
 from cloud.series.rollup_files import of_table
 from cloud.series.rollup_list import File, day_begins_ms, due_days, kept_from_ms, listed
+from cloud.series.steps import MAX_POINTS
 from cloud.state import schema
 from cloud.state.database import Database
 from contract.errors import StorageError

@@ -17,15 +17,15 @@ from cloud.core.columns import Columns, concatenate
 from cloud.core.merge import repeated
 from cloud.ports import Count, Latest, SeriesName, Stepped
 from cloud.series import hot
+from cloud.series.day_files import DAY_MS
 from cloud.series.hot_view import HotView
 from cloud.series.influx.server import Rows, Server
 from cloud.series.rolled_store import stepped_of
 from cloud.series.sealer import series_names
+from cloud.series.steps import check_steps
 from cloud.state.database import Database
 from contract.clock import Clock
 
-DAY_MS = 86_400_000
-MAX_POINTS = 20_000
 SERIES_AT_ONCE = 100
 FIELDS = '"value", "quality"'
 
@@ -64,10 +64,7 @@ class InfluxStore:
                     yield part
 
     def stepped(self, series: int, from_ms: int, to_ms: int, step_ms: int) -> Stepped:
-        if step_ms < 1:
-            raise ValueError(f"step is {step_ms} ms; it must be at least 1")
-        if (to_ms - from_ms) / step_ms > MAX_POINTS:
-            raise ValueError(f"more than {MAX_POINTS} points; ask for a wider step")
+        check_steps(from_ms, to_ms, step_ms)
         with self._database.read() as connection:
             names = series_names(connection)
         ways = ways_by_series({number: name.measurement for number, name in names.items()})

@@ -44,8 +44,8 @@ class Arrivals:
 
 def arrange(
     columns: Columns, slot_of: NDArray[np.int32], last_ms: NDArray[np.int64]
-) -> tuple[Arrivals, int]:
-    """Return the readings to evaluate, and how many came too late for it.
+) -> tuple[Arrivals, Arrivals]:
+    """Return the readings to evaluate, and those that came too late for it.
 
     Late is a reading not newer than the newest of its series so far, in the order of arrival: so
     it does not matter how arrivals are cut into blocks.
@@ -71,8 +71,8 @@ def arrange(
         row=order,
     )
     if new.all():
-        return arrivals, 0
-    return arrivals.take(new), int(len(new) - np.count_nonzero(new))
+        return arrivals, arrivals.take(slice(0))
+    return arrivals.take(new), arrivals.take(~new)
 
 
 def _newest_before(slot: NDArray[np.intp], at_ms: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -46,6 +46,7 @@ class Engine:
     ) -> None:
         self.rules = tuple(rules)
         self.late = 0
+        self._belated: dict[int, int] = {}
         self._zone = zone
         self._hours = hours or DayHours()
         self._unknown_period_s = unknown_period_s
@@ -83,7 +84,7 @@ class Engine:
         if not len(register):
             return []
         arrivals, late = arrange(columns, register.slot_of, register.last_ms)
-        self.late += late
+        self._note_late(late)
         found: list[_Found] = []
         for part in self._by_era(arrivals):
             self._draw_stale(part.slot)
@@ -123,6 +124,32 @@ class Engine:
         register.forget_bands(slice(None))
         return ended
 
+    def belated(self) -> dict[int, int]:
+        """Return of each series the earliest reading that came too late since last asked."""
+        found, self._belated = self._belated, {}
+        return found
+
+    def pairs(self) -> set[tuple[str, int]]:
+        """Return every (rule, series) that is watched."""
+        slots = self._monitors.slots().tolist()
+        return {(self._rule_id(m), self._register.series[s].id) for m, s in enumerate(slots)}
+
+    def reach_ms(self) -> int:
+        """Return how far back readings say what is under way now: gaps and delays.
+
+        From so long before a moment on, readings alone tell what is under way at it, if it is
+        known which conditions held at the first of them.
+        """
+        slots = self._monitors.slots()
+        gap_ms = self._register.gap_ms[slots]
+        delay_ms = np.array([max(one.on_ms, one.off_ms) for one in self._numbers], np.int64)
+        return int((gap_ms + delay_ms[self._monitors.rule]).max(initial=0))
+
+    def take_over(self, other: Engine) -> None:
+        """Take the memory of an engine of the same rules, of the series that it has."""
+        snapshots.read(other.snapshot(), self.rules, self._register, self._monitors)
+        self._register.forget_bands(slice(None))
+
     def snapshot(self) -> bytes:
         """Return all that the engine remembers, for restore()."""
         return snapshots.write(self.rules, self._register, self._monitors, self.late)
@@ -134,6 +161,14 @@ class Engine:
         """
         self.late = snapshots.read(data, self.rules, self._register, self._monitors)
         self._register.forget_bands(slice(None))
+
+    def _note_late(self, late: Arrivals) -> None:
+        self.late += len(late)
+        slots, begins = np.unique(late.slot, return_index=True)
+        earliest = np.minimum.reduceat(late.at_ms, begins) if len(begins) else late.at_ms
+        for slot, at_ms in zip(slots.tolist(), earliest.tolist(), strict=True):
+            series = self._register.series[slot].id
+            self._belated[series] = min(at_ms, self._belated.get(series, at_ms))
 
     # --- series and their monitors -------------------------------------------------------------
 

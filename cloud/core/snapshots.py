@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from cloud.core.arrivals import NEVER
 from cloud.core.condition import IDLE
 from cloud.core.monitors import Monitors
 from cloud.core.register import Register
@@ -55,6 +54,8 @@ def write(rules: Sequence[Rule], register: Register, monitors: Monitors, late: i
 def read(data: bytes, rules: Sequence[Rule], register: Register, monitors: Monitors) -> int:
     """Write a snapshot's memory over that of register and monitors; return the late count.
 
+    What they remember of series that the snapshot does not have stays.
+
     Raises: DecodeError if the bytes are no snapshot of this format; nothing is written then.
     """
     try:
@@ -81,23 +82,22 @@ def read(data: bytes, rules: Sequence[Rule], register: Register, monitors: Monit
         raise DecodeError("engine snapshot: its columns differ in length")
     slots = np.array([register.slot(int(one)) for one in series], np.intp)
     bound = slots >= 0
-    register.last_ms[:] = register.usable_ms[:] = NEVER
     register.last_ms[slots[bound]] = last_ms[bound]
     register.usable_ms[slots[bound]] = usable_ms[bound]
-    _restore(state, rules, register, monitors)
+    _restore(state, set(slots[bound].tolist()), rules, register, monitors)
     return found.late
 
 
 def _restore(
     state: dict[tuple[str, int], tuple[int, int]],
+    slots: set[int],
     rules: Sequence[Rule],
     register: Register,
     monitors: Monitors,
 ) -> None:
-    monitors.phase[:] = IDLE
     for m, (slot, rule) in enumerate(
         zip(monitors.slots().tolist(), monitors.rule.tolist(), strict=True)
     ):
-        kept = state.get((rules[rule].id, register.series[slot].id))
-        if kept is not None:
+        if slot in slots:
+            kept = state.get((rules[rule].id, register.series[slot].id), (IDLE, 0))
             monitors.phase[m], monitors.since_ms[m] = kept

@@ -146,6 +146,36 @@ def test_a_late_reading_is_counted_and_not_evaluated() -> None:
     assert engine.late == 3
 
 
+def test_of_late_readings_the_earliest_is_told_once() -> None:
+    engine = engine_of(make_rule())
+    engine.evaluate(told((10, 50.0), (5, 99.0), (7, 99.0)))
+    engine.evaluate(told((6, 99.0)))
+    assert engine.belated() == {7: T0_MS + 5_000}
+    assert engine.belated() == {}
+
+
+def test_an_engine_takes_over_what_another_remembers_of_its_series() -> None:
+    other = Series(id=8, device=Device(id="x", kind="noise", period_s=10.0), measurement="noise_la")
+    rule = make_rule(measurements=("noise_laeq", "noise_la"), on_delay_s=20.0)
+    live = engine_of(rule, series=[LAEQ, other])
+    live.evaluate(columns_of([Plain(8, T0_MS, 61.0), Plain(7, T0_MS, 50.0)]))
+    apart = engine_of(rule, series=[LAEQ])
+    apart.evaluate(told((0, 61.0), (10, 61.0)))
+    live.take_over(apart)
+    events = live.evaluate(columns_of([Plain(7, T0_MS + 20_000, 61.0), Plain(8, T0_MS, 61.0)]))
+    assert in_short(events) == [("began", "loud", 20)]
+    assert in_short(live.evaluate(columns_of([Plain(8, T0_MS + 20_000, 61.0)]))) == [
+        ("began", "loud", 20)
+    ]
+
+
+def test_an_engine_says_what_it_watches_and_how_far_back_it_looks() -> None:
+    engine = engine_of(make_rule(on_delay_s=20.0), make_rule(id="calm", off_delay_s=90.0))
+    assert engine.pairs() == {("loud", 7), ("calm", 7)}
+    assert engine.reach_ms() == 60_000 + 90_000
+    assert engine_of(series=[LAEQ]).reach_ms() == 0
+
+
 @pytest.mark.parametrize(
     "quality",
     [

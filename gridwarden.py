@@ -38,6 +38,9 @@ COMMANDS: dict[str, Command] = {
     "cloud": Command(
         module="cloud.cli", extra="cloud", help="run intake and web, add accounts, count readings"
     ),
+    "alerts": Command(
+        module="cloud.alerts_cli", extra="cloud", help="how well alerts serve those who answer"
+    ),
     "profile": Command(
         module="device_profiles.cli", extra="", help="list, show, check and test device profiles"
     ),

@@ -20,6 +20,7 @@ from cloud.web.api import (
     export,
     gateways,
     inbox,
+    performance,
     quarantine,
     series,
     session,
@@ -38,6 +39,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     devices.router,
     series.router,
     export.router,
+    performance.router,  # before /alerts/{alert}
     alerts.router,
     cases.router,
     completeness.router,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI, Request
 from nicegui import ui
 
-from cloud.web.console import case_page, device_page, inbox_page, lists, overview
+from cloud.web.console import case_page, device_page, inbox_page, lists, overview, performance_page
 from cloud.web.console.screen import Console, Screen
 from cloud.web.live import Live
 from cloud.web.pages import render
@@ -40,6 +40,11 @@ def mount(app: FastAPI, services: Services, live: Live) -> None:
     async def _alerts(request: Request, show: str = "") -> None:
         screen = await open_screen(request, "alerts")
         await lists.show_alerts(screen, everything=show == "all")
+
+    @ui.page("/alerts/performance")
+    async def _performance(request: Request, days: str = "") -> None:
+        screen = await open_screen(request, "performance")
+        await performance_page.show(screen, days)
 
     @ui.page("/cases")
     async def _cases(request: Request, show: str = "") -> None:

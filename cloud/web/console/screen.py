@@ -26,7 +26,13 @@ from contract.errors import StorageError
 logger = logging.getLogger(__name__)
 
 TICK_S = 1.0
-LINKS = (("overview", "/"), ("alerts", "/alerts"), ("cases", "/cases"), ("inbox", "/inbox"))
+LINKS = (
+    ("overview", "/"),
+    ("alerts", "/alerts"),
+    ("cases", "/cases"),
+    ("inbox", "/inbox"),
+    ("performance", "/alerts/performance"),
+)
 HTML_LANG = {"zh": "zh-CN", "en": "en"}
 
 Update = Callable[[Snapshot, int], Awaitable[None]]

@@ -9,6 +9,7 @@ import pytest
 
 from cloud.core.isa_18_2 import State
 from cloud.core.model import Role, Severity
+from cloud.core.performance import Figure, Verdict
 from cloud.core.waiting import State as Waits
 from cloud.web.console.device_views import REASONS
 from cloud.web.texts import TEXTS, text
@@ -37,7 +38,9 @@ COMPOSED = {
     *(f"role.{role.value}" for role in Role),
     *(f"chart.{window}" for window in ("1h", "6h", "24h", "7d", "30d", "1y")),
     *(f"{what}.{which}" for what in ("alerts", "cases") for which in ("open", "all")),
-    *(f"nav.{page}" for page in ("overview", "alerts", "cases", "inbox")),
+    *(f"nav.{page}" for page in ("overview", "alerts", "cases", "inbox", "performance")),
+    *(f"performance.{figure.name.lower()}" for figure in Figure),
+    *(f"performance.verdict.{verdict.value}" for verdict in Verdict),
     *(f"time.{unit}" for unit in ("s", "min", "h", "d")),
     *(f"inbox.{state.value}" for state in Waits),
     *(f"complete.{reason}" for reason in REASONS),

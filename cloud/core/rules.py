@@ -8,6 +8,7 @@ from datetime import date
 from enum import StrEnum
 from functools import cached_property
 
+from cloud.core.checks import VALUE, Check
 from cloud.core.model import Device, Severity
 
 
@@ -39,8 +40,24 @@ class Mark(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """A limit and how much it matters to be beyond it."""
+
+    limit: float
+    severity: Severity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counted:
+    """Instead of an on-delay: beyond in `count` of the last `of` usable readings."""
+
+    count: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """A threshold on one quantity of the devices it selects.
+    """What to look at on the devices it selects, and when that is trouble.
 
     kinds:        of device; none means every kind.
     measurements: in order of preference; a device is watched by the first of them that it has.
@@ -49,6 +66,12 @@ class Rule:
                   every device of the kinds.
     limit, deadband: in `unit`, the quantity's canonical one. Beyond means strictly above or below;
                   back within means the limit less the deadband, or further.
+    devices, sites: ids of devices, values of the tag `site`; none means all.
+    check:        what is looked at; limits count for what it yields (cloud/core/checks.py).
+    higher:       further levels, each further beyond and more severe than the one before it; an
+                  alert rises through them. The first level is `limit` and `severity`.
+    counted:      in place of on_delay_s.
+    realarm_s, reminder_s: 0 is never.
     effective, until: local dates; in force from the first, no longer on the second.
     category:     GB/T 30428, "03-02"; "" for what makes no case.
     source, mark: where the limit is from, and how sure that is; timing_*: the deadband and delays.
@@ -61,7 +84,10 @@ class Rule:
     kinds: tuple[str, ...] = ()
     measurements: tuple[str, ...]
     select: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    devices: tuple[str, ...] = ()
+    sites: tuple[str, ...] = ()
     schedule: Schedule = Schedule.ALWAYS
+    check: Check = VALUE
     direction: Direction
     limit: float
     unit: str
@@ -69,6 +95,10 @@ class Rule:
     on_delay_s: float = 0.0
     off_delay_s: float = 0.0
     severity: Severity
+    higher: tuple[Level, ...] = ()
+    counted: Counted | None = None
+    realarm_s: float = 0.0
+    reminder_s: float = 0.0
     category: str = ""
     source: str
     mark: Mark
@@ -76,6 +106,11 @@ class Rule:
     timing_mark: Mark = Mark.JUDGEMENT
     effective: date
     until: date | None = None
+
+    @property
+    def levels(self) -> tuple[Level, ...]:
+        """All levels, the least severe first."""
+        return (Level(limit=self.limit, severity=self.severity), *self.higher)
 
     @property
     def provenance(self) -> str:
@@ -99,6 +134,10 @@ class RuleSet:
 def selects(rule: Rule, device: Device) -> bool:
     """Whether a rule is about this device, whatever it measures."""
     if rule.kinds and device.kind not in rule.kinds:
+        return False
+    if rule.devices and device.id not in rule.devices:
+        return False
+    if rule.sites and device.tags.get("site", "") not in rule.sites:
         return False
     return all(_fits(device.tags.get(tag, ""), values) for tag, values in rule.select.items())
 

@@ -2,7 +2,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from cloud.core.rules import Mark, RuleSet, resolve, selects, watched
+import msgspec
+
+from cloud.core.checks import NoData, OutOfRange, StateIs, Value
+from cloud.core.model import Severity
+from cloud.core.rules import Level, Mark, RuleSet, resolve, selects, watched
 from tests.cloud.core.rule_kit import NOISE, make_rule
 
 
@@ -55,3 +59,24 @@ def test_rules_by_id() -> None:
     rules = (make_rule(id="a"), make_rule(id="b"))
     assert RuleSet(rules=rules, fingerprint="f").by_id == {"a": rules[0], "b": rules[1]}
     assert replace(rules[0], id="b") == rules[1]
+
+
+def test_devices_and_sites_narrow_it_down() -> None:
+    assert selects(make_rule(devices=("noise-1", "noise-2")), NOISE)
+    assert not selects(make_rule(devices=("noise-2",)), NOISE)
+    at_site = replace(NOISE, tags={"site": "metro-9"})
+    assert selects(make_rule(sites=("metro-9",)), at_site)
+    assert not selects(make_rule(sites=("metro-9",)), NOISE)
+
+
+def test_levels_begin_with_the_rules_own() -> None:
+    higher = (Level(limit=70.0, severity=Severity.HIGH),)
+    rule = make_rule(limit=60.0, severity=Severity.LOW, higher=higher)
+    assert rule.levels == (Level(limit=60.0, severity=Severity.LOW), *higher)
+
+
+def test_checks_that_say_different_things_are_told_apart() -> None:
+    """A rule's version is a hash of all that it says."""
+    checks = [Value(), OutOfRange(), StateIs(values=(1.0,)), NoData(periods=3.0)]
+    written = {msgspec.json.encode(make_rule(check=check), order="sorted") for check in checks}
+    assert len(written) == len(checks)

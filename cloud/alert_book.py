@@ -1,25 +1,32 @@
-"""The engine's events written up: alerts are changed in memory, event by event, then written."""
+"""Alerts are changed in memory, event by event, then written: rows, histories, outbox."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
 
-from cloud import alert_rows
-from cloud.alert_rows import Alert, AlertEvent
-from cloud.core.isa_18_2 import Event, State
+from cloud import alert_crowds, alert_rows, hold_rows
+from cloud.alert_rows import Alert, AlertEvent, Remark
+from cloud.alert_topics import RAISED, RETURNED, message_of
+from cloud.core import holds
+from cloud.core.alert_policy import POLICY, AlertPolicy
+from cloud.core.grouping import area_of
+from cloud.core.holds import EVENT_OF, Hold, Subject
+from cloud.core.isa_18_2 import SUPPRESSED, Event, State
 from cloud.core.isa_18_2 import apply as next_state
 from cloud.core.model import ConditionBegan, ConditionEnded, Severity
-from cloud.core.rules import Rule
+from cloud.core.reminders import next_due_ms
+from cloud.core.rules import Rule, looks_for_silence
 from cloud.state import schema
 from cloud.state.values import values_of
 
-RAISED, RETURNED = "alert.raised", "alert.returned"  # topics of the outbox
+__all__ = ["RAISED", "RETURNED", "AlertChange", "Book", "Watched", "alert_id"]
+
 _CHUNK = 500  # below every engine's limit of bound parameters
 
 
@@ -32,10 +39,21 @@ class AlertChange:
     device: str
     kind: str
     severity: Severity
-    event: Event
+    event: Event | Remark
     from_state: State
     to_state: State
     at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """What a series is of, as far as its alerts need to know."""
+
+    device: str
+    kind: str
+    measurement: str
+    gateway: str
+    tags: Mapping[str, str]
 
 
 @dataclass(slots=True)
@@ -43,7 +61,9 @@ class Book:
     """The open alerts of some series, and what is to be written when the events are through."""
 
     recorded_ms: int
-    watched: dict[int, tuple[str, str]]  # by series: kind of device, measurement
+    policy: AlertPolicy
+    watched: dict[int, Watched]
+    holds: list[Hold]  # that have not ended
     open: dict[tuple[str, int], Alert]
     versions: dict[str, int]  # as loaded, of alerts that were there before
     written: dict[str, Alert] = field(default_factory=dict)
@@ -51,28 +71,63 @@ class Book:
     changes: list[AlertChange] = field(default_factory=list)
 
     @classmethod
-    def load(cls, connection: sa.Connection, series: Collection[int], recorded_ms: int) -> Book:
+    def load(
+        cls,
+        connection: sa.Connection,
+        series: Collection[int],
+        recorded_ms: int,
+        policy: AlertPolicy = POLICY,
+    ) -> Book:
         """Read the open alerts of these series, locked against other writers."""
-        watched: dict[int, tuple[str, str]] = {}
         found: list[Alert] = []
         for some in _chunks(sorted(series)):
-            measured = (
-                sa.select(schema.series.c.id, schema.devices.c.kind, schema.series.c.measurement)
-                .join(schema.devices, schema.devices.c.id == schema.series.c.device)
-                .where(schema.series.c.id.in_(some))
-            )
-            rows = connection.execute(measured)
-            watched |= {row.id: (row.kind, row.measurement) for row in rows}
             table = schema.alerts
             still_open = sa.select(table).where(
                 table.c.series.in_(some), table.c.state != State.NORM.value
             )
             found += map(alert_rows.alert_of, connection.execute(still_open.with_for_update()))
+        return cls.of(connection, found, recorded_ms, policy, series)
+
+    @classmethod
+    def of(
+        cls,
+        connection: sa.Connection,
+        alerts: Sequence[Alert],
+        recorded_ms: int,
+        policy: AlertPolicy = POLICY,
+        series: Collection[int] = (),
+    ) -> Book:
+        """Return a book of alerts that were loaded to be changed, and of more series."""
+        watched: dict[int, Watched] = {}
+        for some in _chunks(sorted({alert.series for alert in alerts} | set(series))):
+            numbers, devices = schema.series.c, schema.devices.c
+            measured = (
+                sa.select(
+                    numbers.id,
+                    numbers.device,
+                    numbers.measurement,
+                    devices.kind,
+                    devices.gateway,
+                    devices.tags,
+                )
+                .join(schema.devices, devices.id == numbers.device)
+                .where(numbers.id.in_(some))
+            )
+            for row in connection.execute(measured):
+                watched[row.id] = Watched(
+                    device=row.device,
+                    kind=row.kind,
+                    measurement=row.measurement,
+                    gateway=row.gateway,
+                    tags=row.tags,
+                )
         return cls(
             recorded_ms,
+            policy,
             watched,
-            {(alert.rule, alert.series): alert for alert in found},
-            {alert.id: alert.version for alert in found},
+            hold_rows.not_ended(connection),
+            {(alert.rule, alert.series): alert for alert in alerts},
+            {alert.id: alert.version for alert in alerts},
         )
 
     def began(self, event: ConditionBegan, rule: Rule) -> None:
@@ -80,9 +135,14 @@ class Book:
         alert = self.open.get((event.rule, event.series))
         if alert is None:
             alert = self._first(event, rule)
+            hold = self.hold_over(alert, rule)
+            if hold:
+                alert = replace(alert, held_by=hold.id)
+                alert = self.turn(alert, EVENT_OF[hold.kind], event.observed_ms, note=hold.reason)
         elif alert.returned_ms is None:
             return
-        self._change(alert, Event.CONDITION, event.observed_ms, event.value, None)
+        alert = replace(alert, returned_ms=None)
+        self.turn(alert, Event.CONDITION, event.observed_ms, value=event.value)
 
     def ended(self, event: ConditionEnded) -> None:
         """Return an alert to normal."""
@@ -91,10 +151,77 @@ class Book:
             return
         value = None if math.isnan(event.value) else event.value
         note = "the rule no longer applies" if value is None else ""
-        self._change(alert, Event.RETURN, event.observed_ms, value, event.ended_ms, note)
+        alert = replace(alert, returned_ms=event.ended_ms)
+        self.turn(alert, Event.RETURN, event.observed_ms, value=value, note=note)
+
+    def hold_over(self, alert: Alert, rule: Rule | None) -> Hold | None:
+        """Return the hold that decides an alert's state now. rule: None if it is gone."""
+        if not self.holds:
+            return None
+        of = self.watched[alert.series]
+        subject = Subject(
+            alert=alert.id,
+            rule=alert.rule,
+            device=alert.device,
+            gateway=of.gateway,
+            tags=of.tags,
+            silence=rule is not None and looks_for_silence(rule),
+        )
+        return holds.strongest(self.holds, subject, self.recorded_ms)
+
+    def follow_holds(self, alert: Alert, rule: Rule | None, by: str = "") -> Alert:
+        """Suppress or release an open alert, as its holds say now."""
+        hold = self.hold_over(alert, rule)
+        event = holds.step(alert.state, normal=alert.returned_ms is not None, hold=hold)
+        held_by = hold.id if hold else ""
+        if event is None:
+            if held_by != alert.held_by:  # the same state for another reason
+                self.remember(replace(alert, held_by=held_by, version=alert.version + 1))
+            return self.written.get(alert.id, alert)
+        note = hold.reason if hold else ""
+        alert = replace(alert, held_by=held_by)
+        return self.turn(alert, event, self.recorded_ms, by=by, note=note)
+
+    def turn(
+        self,
+        alert: Alert,
+        event: Event,
+        at_ms: int,
+        *,
+        by: str = "",
+        note: str = "",
+        value: float | None = None,
+    ) -> Alert:
+        """Take an alert along the table, and return it. Raises: NotAllowedError."""
+        state = next_state(alert.state, event)
+        anew = state is State.UNACK and alert.state is not State.UNACK
+        changed = replace(
+            alert,
+            state=state,
+            ended_ms=at_ms if state is State.NORM else None,
+            held_by=alert.held_by if state in SUPPRESSED else "",
+            told_ms=self.recorded_ms if anew else alert.told_ms,
+            version=alert.version + 1,
+        )
+        return self._note(alert, changed, event, at_ms, by=by, note=note, value=value)
+
+    def remark(
+        self, alert: Alert, changed: Alert, remark: Remark, *, by: str = "", note: str = ""
+    ) -> Alert:
+        """Note what changes no state, and return the alert."""
+        changed = replace(changed, version=alert.version + 1)
+        return self._note(alert, changed, remark, self.recorded_ms, by=by, note=note, value=None)
+
+    def remember(self, changed: Alert) -> None:
+        """Have an alert written, with nothing in its history."""
+        self.written[changed.id] = changed
+        key = (changed.rule, changed.series)
+        self.open[key] = changed
+        if changed.state is State.NORM:
+            del self.open[key]
 
     def _first(self, event: ConditionBegan, rule: Rule) -> Alert:
-        kind, measurement = self.watched[event.series]
+        of, policy = self.watched[event.series], self.policy
         return Alert(
             id=alert_id(event.began_ms, event.rule, event.series),
             rule=event.rule,
@@ -105,8 +232,8 @@ class Book:
             category=rule.category,
             device=event.device,
             series=event.series,
-            kind=kind,
-            measurement=measurement,
+            kind=of.kind,
+            measurement=of.measurement,
             severity=event.severity,
             state=State.NORM,
             limit_value=event.limit,
@@ -120,52 +247,58 @@ class Book:
             acknowledged_by=None,
             ended_ms=None,
             version=0,
+            area=area_of(of.tags, policy.group_tags),
+            desk=of.tags.get(policy.desk_tag, "") if policy.desk_tag else "",
+            reminder_s=policy.reminder_s if rule.reminder_s is None else rule.reminder_s,
+            realarm_s=policy.realarm_s if rule.realarm_s is None else rule.realarm_s,
         )
 
-    def _change(
+    def _note(
         self,
-        alert: Alert,
-        event: Event,
+        before: Alert,
+        after: Alert,
+        event: Event | Remark,
         at_ms: int,
+        *,
+        by: str,
+        note: str,
         value: float | None,
-        returned_ms: int | None,
-        note: str = "",
-    ) -> None:
-        state = next_state(alert.state, event)
-        changed = replace(
-            alert,
-            state=state,
-            returned_ms=returned_ms,
-            ended_ms=at_ms if state is State.NORM else None,
-            version=alert.version + 1,
-        )
-        key = (alert.rule, alert.series)
-        self.open[key] = changed
-        if state is State.NORM:
-            del self.open[key]
-        self.written[alert.id] = changed
+    ) -> Alert:
+        after = replace(after, next_ms=next_due_ms(after.lasting))
+        self.remember(after)
         line = AlertEvent(
             at_ms=at_ms,
             recorded_ms=self.recorded_ms,
             event=event,
-            from_state=alert.state,
-            to_state=state,
+            from_state=before.state,
+            to_state=after.state,
+            by=by,
             note=note,
             value=value,
         )
-        self.history.append((alert.id, line))
-        self.changes.append(_change_of(alert, line))
+        self.history.append((after.id, line))
+        self.changes.append(_change_of(after, line))
+        return after
+
+    def fresh(self) -> list[Alert]:
+        """Return the alerts that were not there before."""
+        return [alert for alert in self.written.values() if alert.id not in self.versions]
+
+    def raised(self) -> list[str]:
+        """Return the alerts that people must see now, once for each time."""
+        to = State.UNACK
+        return [a for a, line in self.history if line.to_state is to and line.from_state is not to]
 
     def write(self, connection: sa.Connection) -> None:
         """Write alerts, histories and outbox, a statement a table however many there are."""
+        alert_crowds.gather(connection, self)
         # Those that end go first: the unique index allows one open alert per rule and series.
         for alert in sorted(self.written.values(), key=lambda a: a.state is not State.NORM):
             if alert.id in self.versions:
                 alert_rows.update(connection, alert, self.versions[alert.id])
-        fresh = [alert for alert in self.written.values() if alert.id not in self.versions]
-        new = [values_of(alert) for alert in fresh]
+        new = [values_of(alert) for alert in self.fresh()]
         lines = [{"alert": alert, **values_of(line)} for alert, line in self.history]
-        messages = [_message(alert, line) for alert, line in self.history]
+        messages = [message_of(self.written[alert], line) for alert, line in self.history]
         tables = ((schema.alerts, new), (schema.alert_events, lines), (schema.outbox, messages))
         for table, rows in tables:
             if rows:
@@ -192,15 +325,6 @@ def _change_of(alert: Alert, line: AlertEvent) -> AlertChange:
         to_state=line.to_state,
         at_ms=line.at_ms,
     )
-
-
-def _message(alert: str, line: AlertEvent) -> dict[str, object]:
-    return {
-        "topic": RAISED if line.event is Event.CONDITION else RETURNED,
-        "key": alert,
-        "payload": {"at_ms": line.at_ms},
-        "created_ms": line.recorded_ms,
-    }
 
 
 def _chunks(items: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -3,13 +3,45 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 import sqlalchemy as sa
 
 from cloud.core.isa_18_2 import Event, State
 from cloud.core.model import Severity
+from cloud.core.reminders import Lasting
 from cloud.errors import ConflictError, NotFoundError
 from cloud.state import schema
+from cloud.state.values import values_of
+
+# What is as it was when the alert began is not written again.
+CHANGING = (
+    "severity",
+    "state",
+    "returned_ms",
+    "acknowledged_ms",
+    "acknowledged_by",
+    "ended_ms",
+    "version",
+    "assignee",
+    "flood",
+    "first_out",
+    "held_by",
+    "told_ms",
+    "next_ms",
+)
+
+
+class Remark(StrEnum):
+    """What stands in an alert's history and changes no state."""
+
+    COMMENT = "comment"
+    ASSIGN = "assign"
+    REMIND = "reminder"
+    SEVERITY = "severity"  # it rose while people had not even seen the alert
+
+
+_REMARKS = {remark.value: remark for remark in Remark}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +72,29 @@ class Alert:
     acknowledged_by: str | None
     ended_ms: int | None
     version: int
+    assignee: str = ""
+    area: str = ""
+    desk: str = ""
+    group_id: str = ""
+    flood: int | None = None
+    first_out: bool = False
+    held_by: str = ""
+    told_ms: int = 0
+    reminder_s: float = 0.0
+    realarm_s: float = 0.0
+    next_ms: int | None = None
+
+    @property
+    def lasting(self) -> Lasting:
+        """The alert as far as reminders go."""
+        return Lasting(
+            state=self.state,
+            returned=self.returned_ms is not None,
+            told_ms=self.told_ms,
+            acknowledged_ms=self.acknowledged_ms,
+            reminder_s=self.reminder_s,
+            realarm_s=self.realarm_s,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +103,7 @@ class AlertEvent:
 
     at_ms: int
     recorded_ms: int
-    event: Event
+    event: Event | Remark
     from_state: State
     to_state: State
     by: str = ""
@@ -67,12 +122,17 @@ def alert_of(row: sa.Row[tuple[object, ...]]) -> Alert:
     )
 
 
+def named(event: str) -> Event | Remark:
+    """Return what a line of history is about."""
+    return _REMARKS.get(event) or Event(event)
+
+
 def event_of(row: sa.Row[tuple[object, ...]]) -> AlertEvent:
     """Return the line of history that a row of `alert_events` is."""
     return AlertEvent(
         at_ms=row.at_ms,
         recorded_ms=row.recorded_ms,
-        event=Event(row.event),
+        event=named(row.event),
         from_state=State(row.from_state),
         to_state=State(row.to_state),
         by=row.by,
@@ -96,18 +156,11 @@ def load(connection: sa.Connection, alert_id: str, *, to_change: bool = False) -
 
 def update(connection: sa.Connection, alert: Alert, loaded_version: int) -> None:
     """Write what can change of an alert. Raises: ConflictError if somebody was faster."""
-    table = schema.alerts
+    table, values = schema.alerts, values_of(alert)
     done = connection.execute(
         sa.update(table)
         .where(table.c.id == alert.id, table.c.version == loaded_version)
-        .values(
-            state=alert.state.value,
-            returned_ms=alert.returned_ms,
-            acknowledged_ms=alert.acknowledged_ms,
-            acknowledged_by=alert.acknowledged_by,
-            ended_ms=alert.ended_ms,
-            version=alert.version,
-        )
+        .values({name: values[name] for name in CHANGING})
     )
     if done.rowcount != 1:
         raise ConflictError(f"alert {alert.id} was changed by somebody else; load it again")

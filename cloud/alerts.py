@@ -13,13 +13,13 @@ import sqlalchemy as sa
 from cloud import alert_rows
 from cloud.alert_book import RAISED, RETURNED, AlertChange, Book, alert_id
 from cloud.alert_rows import Alert, AlertEvent
-from cloud.core.isa_18_2 import Event, NotAllowedError, State, states_with
-from cloud.core.isa_18_2 import apply as next_state
+from cloud.core.alert_policy import POLICY, AlertPolicy
+from cloud.core.isa_18_2 import Event, State, states_with
 from cloud.core.model import ConditionBegan, ConditionEvent
 from cloud.core.rules import RuleSet
+from cloud.core.topology import OWN_RULES
 from cloud.errors import ConflictError
 from cloud.state import schema
-from cloud.state.values import values_of
 
 __all__ = [
     "RAISED",
@@ -36,6 +36,7 @@ __all__ = [
     "count_alerts",
     "get_alert",
     "list_alerts",
+    "people_may",
 ]
 
 MOST_PER_PAGE = 500
@@ -63,6 +64,7 @@ def apply(
     events: Sequence[ConditionEvent],
     rules: RuleSet,
     recorded_ms: int,
+    policy: AlertPolicy = POLICY,
 ) -> list[AlertChange]:
     """Open, return and re-raise alerts as the engine's events say, in their order.
 
@@ -72,7 +74,7 @@ def apply(
     """
     if not events:
         return []
-    book = Book.load(connection, {event.series for event in events}, recorded_ms)
+    book = Book.load(connection, {event.series for event in events}, recorded_ms, policy)
     for event in events:
         if isinstance(event, ConditionBegan):
             book.began(event, rules.by_id[event.rule])
@@ -87,7 +89,11 @@ def active_conditions(connection: sa.Connection) -> list[tuple[str, int]]:
     table = schema.alerts
     rows = connection.execute(
         sa.select(table.c.rule, table.c.series)
-        .where(table.c.state != State.NORM.value, table.c.returned_ms.is_(None))
+        .where(
+            table.c.state != State.NORM.value,
+            table.c.returned_ms.is_(None),
+            table.c.rule.not_in(OWN_RULES),  # no engine evaluates those
+        )
         .order_by(table.c.id)
     )
     return [(row.rule, row.series) for row in rows]
@@ -101,34 +107,25 @@ def acknowledge(
     Raises: NotFoundError; ConflictError if its state does not allow it, saying which do.
     """
     alert = alert_rows.load(connection, alert_id, to_change=True)
-    try:
-        state = next_state(alert.state, Event.ACKNOWLEDGE)
-    except NotAllowedError as error:
+    if alert.state not in states_with(Event.ACKNOWLEDGE):
         allowed = ", ".join(state.value for state in states_with(Event.ACKNOWLEDGE))
+        possible = ", ".join(event.value for event in people_may(alert.state))
         raise ConflictError(
-            f"alert {alert_id} is {alert.state.value}; it can be acknowledged in {allowed}"
-        ) from error
-    changed = replace(
-        alert,
-        state=state,
-        acknowledged_ms=at_ms,
-        acknowledged_by=by,
-        ended_ms=at_ms if state is State.NORM else None,
-        version=alert.version + 1,
-    )
-    alert_rows.update(connection, changed, alert.version)
-    line = AlertEvent(
-        at_ms=at_ms,
-        recorded_ms=at_ms,
-        event=Event.ACKNOWLEDGE,
-        from_state=alert.state,
-        to_state=state,
-        by=by,
-        note=note,
-    )
-    values = {"alert": alert_id, **values_of(line)}
-    connection.execute(sa.insert(schema.alert_events), [values])
+            f"alert {alert_id} is {alert.state.value}; it can be acknowledged in {allowed};"
+            f" possible now: {possible or 'nothing, it is over'}"
+        )
+    book = Book.of(connection, [alert], at_ms)
+    seen = replace(alert, acknowledged_ms=at_ms, acknowledged_by=by)
+    changed = book.turn(seen, Event.ACKNOWLEDGE, at_ms, by=by, note=note)
+    book.write(connection)
     return changed
+
+
+def people_may(state: State) -> list[Event]:
+    """Return what a person may do with an alert in this state."""
+    if state is State.NORM:
+        return []
+    return [event for event in (Event.ACKNOWLEDGE, Event.SHELVE) if state in states_with(event)]
 
 
 def list_alerts(
@@ -138,6 +135,9 @@ def list_alerts(
     kind: str = "",
     device: str = "",
     since_ms: int | None = None,
+    group: str = "",
+    flood: int | None = None,
+    assignee: str | None = None,
     cursor: str = "",
     limit: int = 50,
 ) -> AlertPage:
@@ -157,6 +157,12 @@ def list_alerts(
         query = query.where(table.c.device == device)
     if since_ms is not None:
         query = query.where(table.c.began_ms >= since_ms)
+    if group:
+        query = query.where(table.c.group_id == group)
+    if flood is not None:
+        query = query.where(table.c.flood == flood)
+    if assignee is not None:
+        query = query.where(table.c.assignee == assignee)
     if cursor:
         query = query.where(table.c.id < cursor)
     found = [alert_rows.alert_of(row) for row in connection.execute(query)]

@@ -125,7 +125,13 @@ def run_intake(config: CloudConfig, stop: threading.Event) -> None:
             config.broker,
             config.intake,
             lambda: Line(
-                database, rule_set, config.zone, clock, config.bounds, opened.series.range
+                database,
+                rule_set,
+                config.zone,
+                clock,
+                config.bounds,
+                opened.series.range,
+                config.alerts.policy,
             ),
             client_id="intake-00",
         )
@@ -180,6 +186,7 @@ def run_web(config: CloudConfig) -> None:
             rules=rule_set,
             clock=SystemClock(),
             timezone=config.zone,
+            alerts=config.alerts.policy,
         )
         serve(services, config.web.host, config.web.port)
 

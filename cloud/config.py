@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from cloud.core.alert_policy import HOUR_S, POLICY, AlertPolicy
+from cloud.core.model import Role
 from cloud.core.waiting import BOUNDS, Adopt, Bounds
 from contract import strict_yaml
 from contract.errors import ConfigError
@@ -146,6 +148,64 @@ class Rules(_Section):
     overrides: dict[str, dict[str, float]] = {}
 
 
+class ShelveHours(_Section):
+    """For how long each role may shelve an alert at most."""
+
+    operator: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 8.0
+    manager: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 72.0
+    admin: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 720.0
+
+
+class Flood(_Section):
+    """A flood begins with more than so many alerts in the window, and ends with fewer."""
+
+    begins: Annotated[int, Field(ge=1)] = POLICY.flood_begins
+    ends: Annotated[int, Field(ge=1)] = POLICY.flood_ends
+    window_s: Seconds = POLICY.flood_window_s
+
+    @model_validator(mode="after")
+    def _apart(self) -> Flood:
+        if self.ends > self.begins:
+            raise ValueError(f"ends {self.ends} is above begins {self.begins}; allowed: up to it")
+        return self
+
+
+class Alerts(_Section):
+    """When alerts are told again, roll up, flood, and wait for their gateway; 0 s is never."""
+
+    reminder_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = POLICY.reminder_s
+    realarm_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = POLICY.realarm_s
+    shelve_hours: ShelveHours = ShelveHours()
+    group_tags: tuple[str, ...] = POLICY.group_tags
+    group_within_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = POLICY.group_within_s
+    desk_tag: str = ""
+    flood: Flood = Flood()
+    gateway_offline_s: Seconds = POLICY.gateway_offline_s
+    gateway_grace_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = POLICY.gateway_grace_s
+
+    @property
+    def policy(self) -> AlertPolicy:
+        """The same for those who know no configuration."""
+        hours = self.shelve_hours
+        return AlertPolicy(
+            reminder_s=self.reminder_s,
+            realarm_s=self.realarm_s,
+            shelve_s={
+                Role.OPERATOR: hours.operator * HOUR_S,
+                Role.MANAGER: hours.manager * HOUR_S,
+                Role.ADMIN: hours.admin * HOUR_S,
+            },
+            group_tags=self.group_tags,
+            group_within_s=self.group_within_s,
+            desk_tag=self.desk_tag,
+            flood_begins=self.flood.begins,
+            flood_ends=self.flood.ends,
+            flood_window_s=self.flood.window_s,
+            gateway_offline_s=self.gateway_offline_s,
+            gateway_grace_s=self.gateway_grace_s,
+        )
+
+
 class Commands(_Section):
     """keys: a folder with a file `<gateway>.key` each, which signs; it counts from `data`."""
 
@@ -164,6 +224,7 @@ class CloudConfig(_Section):
     seal: Seal = Seal()
     series: SeriesSettings = SeriesSettings()
     rules: Rules = Rules()
+    alerts: Alerts = Alerts()
     commands: Commands = Commands()
     timezone: str = "Asia/Shanghai"
 

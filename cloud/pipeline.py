@@ -16,8 +16,10 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from cloud import alerts
+from cloud.alert_duties import Duties
 from cloud.core.accepted import Accepted, admit_columns
 from cloud.core.admit import DOUBTED_AHEAD_MS, admit
+from cloud.core.alert_policy import POLICY, AlertPolicy
 from cloud.core.columns import Columns, concatenate
 from cloud.core.evaluate import Engine
 from cloud.core.model import ConditionEvent
@@ -57,10 +59,12 @@ class Line:
         clock: Clock,
         bounds: Bounds = BOUNDS,
         past: Past | None = None,
+        policy: AlertPolicy = POLICY,
     ) -> None:
         self._database = database
         self._rules = rules
         self._clock = clock
+        self._policy = policy
         self._engine = Engine(rules.rules, zone)
         self._block = 0
         self._snapshot_s = -SNAPSHOT_EVERY_S
@@ -73,6 +77,7 @@ class Line:
             voices = Voices(past or hot_past(database))
             self._desk = Desk(self._gatehouse, voices, self._number, self._commit)
             self._batches = ledger.BatchLedger()
+            self._duties = Duties.load(connection, rules, policy)
             self._restore(connection)
 
     def take(self, received: Sequence[Message]) -> Taken:
@@ -98,7 +103,7 @@ class Line:
                 *self._engine.bind(work.bound),
                 *self._engine.evaluate(_believable(columns, now_ms)),
             ]
-            changes = self._alert(connection, events)
+            changes = work.alerts + self._alert(connection, events)
             self._batches.save(connection, work.touched, now_ms)
             self._gatehouse.flush(connection, now_ms)
             count(connection, work.counts)
@@ -118,11 +123,13 @@ class Line:
         )
 
     def is_settled(self) -> bool:
-        """Whether nothing waits to be done that people have decided. Raises: StorageError."""
+        """Whether nothing waits that people have decided, or is due. Raises: StorageError."""
         if self._clock.monotonic_s() - self._settled_s < SETTLE_EVERY_S:
             return True
         with self._database.read() as connection:
-            return not inbox.has_decisions(connection)
+            if inbox.has_decisions(connection):
+                return False
+            return not self._duties.is_due(connection, self._clock.now_ms())
 
     def refuse(self, message: Message, reason: str) -> None:
         """Quarantine a message that take() cannot bear, on a Line that is fresh."""
@@ -149,11 +156,13 @@ class Line:
                 self._data(work, topic.gateway, message)
             elif topic.kind == "birth":
                 self._desk.born(work, topic.gateway, message)
+                self._duties.heard(topic.gateway, online=True, now_ms=work.now_ms)
             elif topic.kind == "state":
                 state = messages.decode(message.payload, State)
                 told_state(work.connection, topic.gateway, state, work.now_ms)
                 history = self._gatehouse.history
                 history.state(work.connection, topic.gateway, state.online, work.now_ms)
+                self._duties.heard(topic.gateway, online=state.online, now_ms=work.now_ms)
         except (DecodeError, ValueError) as error:
             work.counts["messages_rejected"] += 1
             ledger.quarantine(
@@ -198,10 +207,11 @@ class Line:
         return columns
 
     def _settle(self, work: Work) -> None:
-        """Do what people have decided, at most once a second."""
+        """Do what people have decided, and what is due of alerts, at most once a second."""
         if self._clock.monotonic_s() - self._settled_s >= SETTLE_EVERY_S:
             self._settled_s = self._clock.monotonic_s()
             self._desk.settle(work)
+            work.alerts += len(self._duties.step(work.connection, work.now_ms))
 
     def _number(self, work: Work, sender: str, readings: Sequence[Reading]) -> NDArray[np.int32]:
         numbers, new = self._registry.number(work.connection, sender, readings, work.now_ms)
@@ -224,7 +234,8 @@ class Line:
 
     def _alert(self, connection: sa.Connection, events: Sequence[ConditionEvent]) -> int:
         """Write down what became of the conditions; the time is as near the commit as can be."""
-        return len(alerts.apply(connection, events, self._rules, self._clock.now_ms()))
+        now_ms = self._clock.now_ms()
+        return len(alerts.apply(connection, events, self._rules, now_ms, self._policy))
 
     def _restore(self, connection: sa.Connection) -> None:
         """Bring the engine to where it was at the last commit: the snapshot, then the blocks.

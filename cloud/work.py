@@ -52,4 +52,5 @@ class Work:
         self.bound: list[Series] = []
         self.fresh: set[int] = set()  # series that this transaction made
         self.said: list[Said] = []
+        self.alerts = 0  # changes of them that time has brought
         self.counts: Counter[str] = Counter()

@@ -1,6 +1,6 @@
 """The alarm states of ISA-18.2 / IEC 62682, as a table. Key on the names, not on letters.
 
-The documentation's diagram is drawn from this table (docs/rules.md), and a test holds both equal.
+The documentation's diagram is drawn from this table (docs/alerts.md), and a test holds both equal.
 """
 
 from __future__ import annotations

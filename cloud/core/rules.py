@@ -8,7 +8,7 @@ from datetime import date
 from enum import StrEnum
 from functools import cached_property
 
-from cloud.core.checks import VALUE, Check
+from cloud.core.checks import VALUE, Check, NoData
 from cloud.core.model import Device, Severity
 
 
@@ -71,7 +71,7 @@ class Rule:
     higher:       further levels, each further beyond and more severe than the one before it; an
                   alert rises through them. The first level is `limit` and `severity`.
     counted:      in place of on_delay_s.
-    realarm_s, reminder_s: 0 is never.
+    realarm_s, reminder_s: 0 is never, None as the installation has it.
     effective, until: local dates; in force from the first, no longer on the second.
     category:     GB/T 30428, "03-02"; "" for what makes no case.
     source, mark: where the limit is from, and how sure that is; timing_*: the deadband and delays.
@@ -97,8 +97,8 @@ class Rule:
     severity: Severity
     higher: tuple[Level, ...] = ()
     counted: Counted | None = None
-    realarm_s: float = 0.0
-    reminder_s: float = 0.0
+    realarm_s: float | None = None
+    reminder_s: float | None = None
     category: str = ""
     source: str
     mark: Mark
@@ -129,6 +129,11 @@ class RuleSet:
     def by_id(self) -> Mapping[str, Rule]:
         """The rules by their id."""
         return {rule.id: rule for rule in self.rules}
+
+
+def looks_for_silence(rule: Rule) -> bool:
+    """Whether a rule is about data that do not come: what a gateway that is away explains."""
+    return isinstance(rule.check, NoData)
 
 
 def selects(rule: Rule, device: Device) -> bool:

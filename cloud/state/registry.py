@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from cloud.core.model import Device, Series
+from cloud.core.topology import GATEWAY
 from cloud.core.waiting import UNKNOWN_PERIOD_S
 from cloud.state import schema
 from cloud.state.upsert import upsert
@@ -41,12 +42,14 @@ class Registry:
     def load(cls, connection: sa.Connection) -> Registry:
         """Read what is known."""
         registry = cls()
-        for row in connection.execute(sa.select(schema.devices)):
+        devices = schema.devices
+        for row in connection.execute(sa.select(devices).where(devices.c.kind != GATEWAY)):
             if row.kind:
                 registry._own(row.id, row.gateway)
             registry._devices[row.id] = device_of(dict(row._mapping))
         for row in connection.execute(sa.select(schema.series)):
-            registry._remember(row.id, registry._devices[row.device], row.measurement)
+            if row.device in registry._devices:
+                registry._remember(row.id, registry._devices[row.device], row.measurement)
         return registry
 
     def owner_of(self, device: str) -> str | None:

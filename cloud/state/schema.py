@@ -10,6 +10,7 @@ from cloud.state.tables.alerts import alert_events, alerts, engine_snapshot, out
 from cloud.state.tables.base import metadata
 from cloud.state.tables.cases import case_alerts, case_events, cases
 from cloud.state.tables.commands import command_parts, commands
+from cloud.state.tables.holds import floods, holds
 from cloud.state.tables.people import accounts, audit, sessions
 from cloud.state.tables.sending import (
     device_periods,
@@ -54,9 +55,11 @@ __all__ = [
     "engine_snapshot",
     "epoch_intervals",
     "epochs",
+    "floods",
     "gaps",
     "gateway_states",
     "gateways",
+    "holds",
     "inbox",
     "inbox_readings",
     "lake_files",

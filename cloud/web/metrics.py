@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from cloud.core.isa_18_2 import State
+from cloud.core.topology import GATEWAY
 from cloud.series import hot
 from cloud.state import schema
 from cloud.web import accounts
@@ -91,7 +92,11 @@ def _gauges(connection: sa.Connection) -> Iterator[Metric]:
         schema.blocks.c.id > hot.sealed_upto(connection)
     )
     for name, words, query in (
-        ("devices", "Devices", sa.select(sa.func.count()).select_from(schema.devices)),
+        (
+            "devices",
+            "Devices",
+            sa.select(sa.func.count(schema.devices.c.id)).where(schema.devices.c.kind != GATEWAY),
+        ),
         ("hot_blocks", "Blocks not sealed yet", hot_blocks),
         (
             "outbox_waiting",

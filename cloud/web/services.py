@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
+from cloud.core.alert_policy import POLICY, AlertPolicy
 from cloud.core.rules import RuleSet
 from cloud.core.schedule import DayHours
 from cloud.ports import SeriesStore
@@ -30,5 +31,6 @@ class Services:
     rules: RuleSet
     clock: Clock
     timezone: ZoneInfo
+    alerts: AlertPolicy = POLICY
     hours: DayHours = field(default_factory=DayHours)
     settings: Settings = field(default_factory=Settings)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from cloud import alerts
 from cloud.alerts import Alert, AlertChange
+from cloud.core.alert_policy import POLICY
 from cloud.core.isa_18_2 import Event, State, apply
 from cloud.core.model import ConditionEvent
 from cloud.errors import ConflictError, NotFoundError
@@ -90,6 +91,10 @@ def test_a_condition_raises_an_alert_that_names_its_rule_and_source(filled: Data
         acknowledged_by=None,
         ended_ms=None,
         version=1,
+        told_ms=NOW_MS,
+        reminder_s=POLICY.reminder_s,
+        realarm_s=POLICY.realarm_s,
+        next_ms=NOW_MS + round(POLICY.reminder_s * 1000),
     )
     assert (change.from_state, change.to_state, change.kind) == (State.NORM, State.UNACK, "noise")
     assert outbox(filled) == [("alert.raised", alert.id)]
@@ -300,6 +305,7 @@ def test_no_sequence_leaves_the_table(shared: Database, steps: list[tuple[str, i
         state = State.NORM
         for event in events:
             assert event.from_state is state
+            assert isinstance(event.event, Event)
             state = apply(state, event.event)
             assert event.to_state is state
         assert state is alert.state

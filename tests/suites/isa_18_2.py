@@ -1,7 +1,12 @@
 """What ISA-18.2 asks of an alarm's states: every state by every event. For any implementation.
 
-Subclass the suite and give it `apply`, which takes and returns the names of the standard, and
-raises ValueError for what the table has not.
+Usable for any implementation, with nothing of this project but this file:
+
+    class TestMine(Isa182Suite):
+        apply = staticmethod(my_apply)
+
+my_apply(state, event) takes and returns the names below, and raises ValueError with the words "not
+possible" for what the table has not. Pure: the same answer however often it is asked.
 """
 
 from __future__ import annotations
@@ -69,3 +74,36 @@ class Isa182Suite:
                     ("RTNUN", "acknowledge"),
                     (at, "exit, normal"),
                 }
+
+    def test_asking_changes_nothing(self) -> None:
+        """What was refused or done in between makes no difference to any answer."""
+        assert self._answers() == self._answers()
+
+    def test_every_state_is_reached_from_normal_and_leads_back(self) -> None:
+        arrows = {(state, target) for state, _, target in CELLS if target != "-"}
+        assert {state: self._reached(state, arrows) for state in STATES} == {
+            state: set(STATES) for state in STATES
+        }
+
+    @pytest.mark.parametrize("event", ["unknown", ""])
+    def test_an_event_of_no_standard_is_refused(self, event: str) -> None:
+        for state in STATES:
+            with pytest.raises(ValueError):
+                type(self).apply(state, event)
+
+    def _answers(self) -> list[str]:
+        answers = []
+        for state, event, _ in CELLS:
+            try:
+                answers.append(type(self).apply(state, event))
+            except ValueError:
+                answers.append("-")
+        return answers
+
+    @staticmethod
+    def _reached(state: str, arrows: set[tuple[str, str]]) -> set[str]:
+        found, before = {state}, set[str]()
+        while found != before:
+            before = set(found)
+            found |= {to for source, to in arrows if source in before}
+        return found

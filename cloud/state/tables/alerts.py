@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Float,
     ForeignKey,
@@ -56,6 +57,17 @@ alerts = Table(
     Column("acknowledged_by", Text),
     Column("ended_ms", BigInteger),  # NORM
     Column("version", Integer, nullable=False),
+    Column("assignee", Text, nullable=False, server_default=""),
+    Column("area", Text, nullable=False, server_default=""),  # "tag=value" that it rolls up by
+    Column("desk", Text, nullable=False, server_default=""),  # whose flood it counts in
+    Column("group_id", String(32), nullable=False, server_default=""),  # its group's first alert
+    Column("flood", BigInteger),  # floods.id
+    Column("first_out", Boolean, nullable=False, server_default=text("false")),
+    Column("held_by", String(32), nullable=False, server_default=""),  # holds.id
+    Column("told_ms", BigInteger, nullable=False, server_default="0"),  # last raised or reminded
+    Column("reminder_s", Float, nullable=False, server_default="0"),  # the rule's, as it stood then
+    Column("realarm_s", Float, nullable=False, server_default="0"),
+    Column("next_ms", BigInteger),  # when a reminder or a re-alarm is due
     # One occurrence at a time of a rule on a series, however many messages arrive at once.
     Index(
         "uq_alerts_open",
@@ -67,6 +79,14 @@ alerts = Table(
     ),
     Index("ix_alerts_began_ms", "began_ms"),
     Index("ix_alerts_device", "device"),
+    Index("ix_alerts_group_id", "group_id"),
+    Index("ix_alerts_flood", "flood"),
+    Index(
+        "ix_alerts_next_ms",
+        "next_ms",
+        sqlite_where=text("next_ms IS NOT NULL"),
+        postgresql_where=text("next_ms IS NOT NULL"),
+    ),
 )
 
 alert_events = Table(
@@ -76,12 +96,13 @@ alert_events = Table(
     Column("alert", String(32), ForeignKey("alerts.id"), nullable=False, index=True),
     Column("at_ms", BigInteger, nullable=False),  # event time
     Column("recorded_ms", BigInteger, nullable=False),
-    Column("event", String(32), nullable=False),  # cloud.core.isa_18_2.Event
+    Column("event", String(32), nullable=False),  # cloud.alert_rows: Event or Remark
     Column("from_state", String(8), nullable=False),
     Column("to_state", String(8), nullable=False),
     Column("by", Text, nullable=False),  # "" for the engine
     Column("note", Text, nullable=False),
     Column("value", Float),
+    Index("ix_alert_events_recorded_ms", "recorded_ms"),
 )
 
 # What must still be told, written in the transaction that made it true.
@@ -89,7 +110,7 @@ outbox = Table(
     "outbox",
     metadata,
     Column("id", Id, primary_key=True),
-    Column("topic", String(32), nullable=False),  # "alert.raised", "alert.returned"
+    Column("topic", String(32), nullable=False),  # "alert.raised" …: cloud/alert_topics.py
     Column("key", String(63), nullable=False),  # order is kept per key
     Column("payload", JSON, nullable=False),
     Column("created_ms", BigInteger, nullable=False),

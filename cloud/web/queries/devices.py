@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from cloud.core import model
+from cloud.core.topology import GATEWAY
 from cloud.core.waiting import ITSELF
 from cloud.ports import Latest
 from cloud.state import schema
@@ -56,7 +57,7 @@ def sensors(
     query = (
         sa.select(devices, gateways.c.online)
         .outerjoin(gateways, gateways.c.id == devices.c.gateway)
-        .where(devices.c.id > after)
+        .where(devices.c.id > after, devices.c.kind != GATEWAY)
         .order_by(devices.c.id)
         .limit(limit)
     )

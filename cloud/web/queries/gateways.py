@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 
+from cloud.core.topology import GATEWAY
 from cloud.state import schema
 from cloud.web import models
 from contract.intervals import IntervalSet
@@ -23,7 +24,9 @@ def all_of(connection: sa.Connection, only: str | None = None) -> list[models.Ga
     if only is not None:
         query = query.where(gateways.c.id == only)
     per_gateway = connection.execute(
-        sa.select(devices.c.gateway, sa.func.count()).group_by(devices.c.gateway)
+        sa.select(devices.c.gateway, sa.func.count())
+        .where(devices.c.kind != GATEWAY)
+        .group_by(devices.c.gateway)
     )
     numbers = {row[0]: row[1] for row in per_gateway}
     epochs = _by_gateway(connection.execute(_of(schema.epochs, only)))

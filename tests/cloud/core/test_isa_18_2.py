@@ -41,4 +41,6 @@ def test_events_and_states_of_each_other() -> None:
 
 def test_the_documentation_holds_the_same_diagram() -> None:
     drawn = f"```mermaid\n{mermaid()}```"
-    assert drawn in (DOCS / "rules.md").read_text(encoding="utf-8"), f"docs/rules.md wants\n{drawn}"
+    assert drawn in (DOCS / "alerts.md").read_text(encoding="utf-8"), (
+        f"docs/alerts.md wants\n{drawn}"
+    )

@@ -1,0 +1,48 @@
+"""What an installation sets about its alerts: times, limits and bounds that no rule says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cloud.core.model import Role
+
+HOUR_S = 3_600.0
+
+# Judgement: a shift for who watches, a weekend for who answers for them, a month for who runs it.
+SHELVE_S = {
+    Role.OPERATOR: 8 * HOUR_S,
+    Role.MANAGER: 72 * HOUR_S,
+    Role.ADMIN: 720 * HOUR_S,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertPolicy:
+    """The figures of `alerts:` in the cloud's configuration.
+
+    reminder_s, realarm_s: for rules that say none themselves; 0 is never.
+    shelve_s:     how long each role may shelve at most; a role that is not in it may not.
+    group_tags:   devices with the same value of the first of these tags that they have, and the
+                  same rule, roll up when they begin within group_within_s.
+    desk_tag:     whose value says which operator's desk an alert is for; "": there is one desk.
+    flood_*:      a flood begins with more than flood_begins alerts in flood_window_s, and ends
+                  with fewer than flood_ends. Source: ISA-18.2, > 10 and < 5 in 10 min.
+    gateway_offline_s: how long a gateway must be away before there is an alert.
+    gateway_grace_s:   for how long its devices stay suppressed after it is back.
+    """
+
+    reminder_s: float = 4 * HOUR_S
+    realarm_s: float = 24 * HOUR_S
+    shelve_s: Mapping[Role, float] = field(default_factory=lambda: dict(SHELVE_S))
+    group_tags: tuple[str, ...] = ("power", "sim", "cell", "area")
+    group_within_s: float = 300.0
+    desk_tag: str = ""
+    flood_begins: int = 10
+    flood_ends: int = 5
+    flood_window_s: float = 600.0
+    gateway_offline_s: float = 60.0
+    gateway_grace_s: float = 180.0
+
+
+POLICY = AlertPolicy()

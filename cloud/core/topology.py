@@ -1,0 +1,75 @@
+"""What depends on what: a gateway that is away is one alert, and its devices' silence is not news.
+
+Whether the gateway, its power or its SIM has failed, its last will says the same: offline.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from cloud.core.alert_policy import AlertPolicy
+from cloud.core.model import Severity
+from cloud.core.rules import Direction, Mark, Rule
+
+GATEWAY = "gateway"  # the kind that a gateway is entered as
+ONLINE = "online"  # its one series
+UP_MS = 30_000  # a gateway must be back for so long before its alert returns
+
+OFFLINE_RULE = Rule(
+    id="gateway.offline",
+    version="1",
+    title_zh="网关离线",
+    title_en="Gateway offline",
+    kinds=(GATEWAY,),
+    measurements=(ONLINE,),
+    direction=Direction.BELOW,
+    limit=1.0,
+    unit="1",
+    severity=Severity.HIGH,
+    category="",
+    source="our own choice: power, SIM or agent are down, and nothing comes of its devices",
+    mark=Mark.JUDGEMENT,
+    effective=date(2020, 1, 1),
+)
+OWN_RULES = {OFFLINE_RULE.id: OFFLINE_RULE}  # those that no file says, and no engine evaluates
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A gateway's connection. since_ms: when it came or went."""
+
+    online: bool
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """What must be so of a gateway at a moment.
+
+    down: there is an alert of it; None: as it was. held: its devices' silence is suppressed.
+    """
+
+    down: bool | None
+    held: bool
+
+
+def device_id(gateway: str) -> str:
+    """Return the id under which a gateway is entered beside the devices; no device's can be."""
+    return f"@{gateway}"[:63]
+
+
+def outage(link: Link, now_ms: int, policy: AlertPolicy, *, held: bool) -> Outage:
+    """Say what must be so of a gateway now. held: whether its devices are suppressed already.
+
+    They are from the moment that it goes, so that none of them is told before the gateway is; and
+    until what waited in its buffer has had time to come.
+    """
+    since_ms = now_ms - link.since_ms
+    if not link.online:
+        down = True if since_ms >= policy.gateway_offline_s * 1000 else None
+        return Outage(down=down, held=True)
+    return Outage(
+        down=False if since_ms >= UP_MS else None,
+        held=held and since_ms < policy.gateway_grace_s * 1000,
+    )

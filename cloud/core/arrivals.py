@@ -19,6 +19,7 @@ class Arrivals:
 
     slot:   shape (n,), the engine's own number of the series
     usable: shape (n,), whether the value says anything about the process
+    flags:  shape (n,), uint16 of contract.quality
     row:    shape (n,), where the reading stood in the columns it came in
     """
 
@@ -26,6 +27,7 @@ class Arrivals:
     at_ms: NDArray[np.int64]
     value: NDArray[np.float64]
     usable: NDArray[np.bool_]
+    flags: NDArray[np.uint16]
     row: NDArray[np.intp]
 
     def __len__(self) -> int:
@@ -38,6 +40,7 @@ class Arrivals:
             at_ms=self.at_ms[rows],
             value=self.value[rows],
             usable=self.usable[rows],
+            flags=self.flags[rows],
             row=self.row[rows],
         )
 
@@ -62,12 +65,13 @@ def arrange(
     slot = slot[order].astype(np.intp)
     at_ms = columns.observed_ms[order]
     new = at_ms > np.maximum(_newest_before(slot, at_ms), last_ms[slot])
-    value = columns.value[order]
+    value, flags = columns.value[order], columns.quality[order]
     arrivals = Arrivals(
         slot=slot,
         at_ms=at_ms,
         value=value,
-        usable=((columns.quality[order] & np.uint16(UNUSABLE)) == 0) & np.isfinite(value),
+        usable=((flags & np.uint16(UNUSABLE)) == 0) & np.isfinite(value),
+        flags=flags,
         row=order,
     )
     if new.all():

@@ -1,0 +1,1 @@
+"""What rules look at besides the readings themselves: signals, made of readings in event time."""

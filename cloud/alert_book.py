@@ -37,6 +37,7 @@ class AlertChange:
     alert: str
     rule: str
     device: str
+    series: int
     kind: str
     severity: Severity
     event: Event | Remark
@@ -134,7 +135,7 @@ class Book:
         """Raise an alert, or raise one again that had returned unacknowledged."""
         alert = self.open.get((event.rule, event.series))
         if alert is None:
-            alert = self._first(event, rule)
+            alert = self.first(event, rule)
             hold = self.hold_over(alert, rule)
             if hold:
                 alert = replace(alert, held_by=hold.id)
@@ -220,7 +221,8 @@ class Book:
         if changed.state is State.NORM:
             del self.open[key]
 
-    def _first(self, event: ConditionBegan, rule: Rule) -> Alert:
+    def first(self, event: ConditionBegan, rule: Rule) -> Alert:
+        """Return the alert that a condition's beginning makes, before anything happened to it."""
         of, policy = self.watched[event.series], self.policy
         return Alert(
             id=alert_id(event.began_ms, event.rule, event.series),
@@ -318,6 +320,7 @@ def _change_of(alert: Alert, line: AlertEvent) -> AlertChange:
         alert=alert.id,
         rule=alert.rule,
         device=alert.device,
+        series=alert.series,
         kind=alert.kind,
         severity=alert.severity,
         event=line.event,

@@ -38,6 +38,8 @@ class Remark(StrEnum):
     COMMENT = "comment"
     ASSIGN = "assign"
     REMIND = "reminder"
+    CORRECT = "corrected"  # late readings changed its times
+    REFUTE = "refuted"  # late readings showed that it never was
     SEVERITY = "severity"  # it rose while people had not even seen the alert
 
 
@@ -83,6 +85,8 @@ class Alert:
     reminder_s: float = 0.0
     realarm_s: float = 0.0
     next_ms: int | None = None
+    historical: bool = False
+    refuted_ms: int | None = None
 
     @property
     def lasting(self) -> Lasting:
@@ -152,6 +156,13 @@ def load(connection: sa.Connection, alert_id: str, *, to_change: bool = False) -
     if row is None:
         raise NotFoundError(f"there is no alert {alert_id!r}")
     return alert_of(row)
+
+
+def correct(connection: sa.Connection, alert: Alert) -> None:
+    """Write all that there is of an alert that was loaded to be changed."""
+    table = schema.alerts
+    values = values_of(alert)
+    connection.execute(sa.update(table).where(table.c.id == alert.id).values(**values))
 
 
 def update(connection: sa.Connection, alert: Alert, loaded_version: int) -> None:

@@ -8,6 +8,7 @@ from cloud.alert_rows import Alert, AlertEvent, Remark
 from cloud.core.isa_18_2 import Event, State
 
 RAISED, RETURNED = "alert.raised", "alert.returned"  # what cases are made of
+REFUTED = "alert.refuted"  # by late readings
 REMINDER, REALARM = "alert.reminder", "alert.realarm"
 SUPPRESSED, RELEASED = "alert.suppressed", "alert.released"
 HOLD_BEGAN, HOLD_ENDED = "hold.began", "hold.ended"
@@ -23,6 +24,7 @@ TOPICS: Mapping[Event | Remark, str] = {
     Event.SUPPRESS: SUPPRESSED,
     Event.REMOVE: "alert.removed",
     Event.EXIT_NORMAL: RELEASED,
+    Remark.REFUTE: REFUTED,
     Remark.ASSIGN: "alert.assigned",
     Remark.COMMENT: "alert.commented",
     Remark.REMIND: REMINDER,

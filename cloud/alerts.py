@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 import sqlalchemy as sa
 
@@ -29,6 +30,7 @@ __all__ = [
     "AlertDetail",
     "AlertEvent",
     "AlertPage",
+    "Record",
     "acknowledge",
     "active_conditions",
     "alert_id",
@@ -40,6 +42,14 @@ __all__ = [
 ]
 
 MOST_PER_PAGE = 500
+
+
+class Record(StrEnum):
+    """How an alert came to be known: when it happened, from late readings, or not at all."""
+
+    LIVE = "live"
+    HISTORICAL = "historical"
+    REFUTED = "refuted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,12 +148,13 @@ def list_alerts(
     group: str = "",
     flood: int | None = None,
     assignee: str | None = None,
+    records: Collection[Record] = (),
     cursor: str = "",
     limit: int = 50,
 ) -> AlertPage:
     """Return alerts, newest first by the time they began.
 
-    states: none means every state. since_ms: began at that time or later. cursor: of the page
+    states, records: none means all. since_ms: began at that time or later. cursor: of the page
     before. limit: 1 to 500.
     """
     limit = max(1, min(limit, MOST_PER_PAGE))
@@ -163,11 +174,20 @@ def list_alerts(
         query = query.where(table.c.flood == flood)
     if assignee is not None:
         query = query.where(table.c.assignee == assignee)
+    if records:
+        query = query.where(sa.or_(*(_recorded(record) for record in records)))
     if cursor:
         query = query.where(table.c.id < cursor)
     found = [alert_rows.alert_of(row) for row in connection.execute(query)]
     more = found[limit - 1].id if len(found) > limit else None
     return AlertPage(alerts=found[:limit], cursor=more)
+
+
+def _recorded(record: Record) -> sa.ColumnElement[bool]:
+    table = schema.alerts
+    if record is Record.REFUTED:
+        return table.c.refuted_ms.is_not(None)
+    return table.c.refuted_ms.is_(None) & (table.c.historical == (record is Record.HISTORICAL))
 
 
 def get_alert(connection: sa.Connection, alert_id: str) -> AlertDetail:
@@ -184,11 +204,11 @@ def get_alert(connection: sa.Connection, alert_id: str) -> AlertDetail:
 
 
 def count_alerts(connection: sa.Connection) -> dict[tuple[str, State], int]:
-    """Return how many alerts there are of each kind in each state."""
+    """Return how many alerts there are of each kind in each state, but for the refuted."""
     table = schema.alerts
     rows = connection.execute(
-        sa.select(table.c.kind, table.c.state, sa.func.count().label("n")).group_by(
-            table.c.kind, table.c.state
-        )
+        sa.select(table.c.kind, table.c.state, sa.func.count().label("n"))
+        .where(table.c.refuted_ms.is_(None))
+        .group_by(table.c.kind, table.c.state)
     )
     return {(row.kind, State(row.state)): row.n for row in rows}

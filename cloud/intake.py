@@ -82,12 +82,23 @@ class MqttIntake:
                 arrived = self._gather()
                 if arrived or not self._is_settled(line):
                     line = self._commit(line, arrived, stop)
+                line = self._look_back(line, busy=bool(arrived))
             if line:  # else it remembers what was rolled back
                 line.save()
         finally:
             self._stop.set()
             self._client.disconnect()
             network.join(timeout=5)
+
+    def _look_back(self, line: Line | None, *, busy: bool) -> Line | None:
+        """Have late readings evaluated, a piece at a time; live ones go before."""
+        try:
+            if line and line.has_history(busy=busy):
+                line.look_back()
+        except StorageError as error:
+            log.error("late readings not evaluated, trying again: %s", error)
+            return None
+        return line
 
     def _is_settled(self, line: Line | None) -> bool:
         """Whether people have decided nothing that a quiet intake would leave undone."""

@@ -15,7 +15,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from cloud import alerts
+from cloud import alerts, condition_log
 from cloud.alert_duties import Duties
 from cloud.core.accepted import Accepted, admit_columns
 from cloud.core.admit import DOUBTED_AHEAD_MS, admit
@@ -27,6 +27,7 @@ from cloud.core.rules import RuleSet
 from cloud.core.waiting import BOUNDS, Bounds
 from cloud.desk import Desk
 from cloud.gatehouse import Gatehouse
+from cloud.hindsight import Hindsight
 from cloud.series import hot
 from cloud.state import inbox, ledger, schema
 from cloud.state.database import Database
@@ -74,7 +75,12 @@ class Line:
         with database.write() as connection:
             self._gatehouse = Gatehouse.load(connection, bounds)
             self._registry = self._gatehouse.registry
-            voices = Voices(past or hot_past(database))
+            past = past or hot_past(database)
+            voices = Voices(past)
+            self._hindsight = Hindsight(
+                database, rules, zone, clock, past, self._registry.series_of, policy
+            )
+            self._hindsight.load(connection)
             self._desk = Desk(self._gatehouse, voices, self._number, self._commit)
             self._batches = ledger.BatchLedger()
             self._duties = Duties.load(connection, rules, policy)
@@ -104,6 +110,7 @@ class Line:
                 *self._engine.evaluate(_believable(columns, now_ms)),
             ]
             changes = work.alerts + self._alert(connection, events)
+            self._note_late(work)
             self._batches.save(connection, work.touched, now_ms)
             self._gatehouse.flush(connection, now_ms)
             count(connection, work.counts)
@@ -130,6 +137,17 @@ class Line:
             if inbox.has_decisions(connection):
                 return False
             return not self._duties.is_due(connection, self._clock.now_ms())
+
+    def has_history(self, *, busy: bool) -> bool:
+        """Whether late readings wait to be looked at now. busy: messages wait to be taken."""
+        return self._hindsight.is_due(busy=busy)
+
+    def look_back(self) -> bool:
+        """Evaluate a bounded piece of what came late; return whether a pass came to its end.
+
+        Raises: StorageError; this Line is spent then.
+        """
+        return self._hindsight.turn(self._engine, self._save)
 
     def refuse(self, message: Message, reason: str) -> None:
         """Quarantine a message that take() cannot bear, on a Line that is fresh."""
@@ -235,7 +253,17 @@ class Line:
     def _alert(self, connection: sa.Connection, events: Sequence[ConditionEvent]) -> int:
         """Write down what became of the conditions; the time is as near the commit as can be."""
         now_ms = self._clock.now_ms()
-        return len(alerts.apply(connection, events, self._rules, now_ms, self._policy))
+        changes = alerts.apply(connection, events, self._rules, now_ms, self._policy)
+        condition_log.append(connection, events, changes)
+        return len(changes)
+
+    def _note_late(self, work: Work) -> None:
+        """Have the devices wait for the historical pass whose readings came too late."""
+        late: dict[str, int] = {}
+        for series, at_ms in self._engine.belated().items():
+            device = self._registry.device_of_series(series).id
+            late[device] = min(at_ms, late.get(device, at_ms))
+        self._hindsight.note(work.connection, late, work.now_ms)
 
     def _restore(self, connection: sa.Connection) -> None:
         """Bring the engine to where it was at the last commit: the snapshot, then the blocks.
@@ -252,6 +280,7 @@ class Line:
         for block in hot.blocks_after(connection, self._block):
             self._engine.evaluate(_believable(block.columns, block.committed_ms))
             self._block = block.id
+        self._engine.belated()  # noted when they were committed
         active = alerts.active_conditions(connection)
         self._alert(connection, self._engine.adopt(active, self._clock.now_ms()))
 

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from cloud import alert_rows
-from cloud.alerts import RAISED, RETURNED
+from cloud.alert_topics import RAISED, REFUTED, RETURNED
+from cloud.cases.refuted import note_refuted
 from cloud.core.gate import GatePolicy, decide
 from cloud.core.model import Device
 from cloud.ports import CaseSystem
@@ -89,7 +90,7 @@ def _waiting(
     later = sa.select(table.c.key).where(waiting, table.c.next_attempt_ms > now_ms)
     query = (
         sa.select(table)
-        .where(waiting, table.c.topic.in_((RAISED, RETURNED)), table.c.key.not_in(later))
+        .where(waiting, table.c.topic.in_((RAISED, RETURNED, REFUTED)), table.c.key.not_in(later))
         .order_by(table.c.id)
         .limit(limit)
     )
@@ -130,7 +131,12 @@ def _deliver(
     if message.topic == RETURNED:
         case_system.returned(connection, message.key, now_ms)
         return
+    if message.topic == REFUTED:
+        note_refuted(connection, message.key, now_ms)
+        return
     alert = alert_rows.load(connection, message.key)
+    if alert.refuted_ms is not None:
+        return
     device = _device(connection, alert.device)
     decision = decide(alert.severity, alert.category, device, now_ms, gate)
     if decision.opens:

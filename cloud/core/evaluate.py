@@ -134,6 +134,14 @@ class Engine:
         slots = self._monitors.slots().tolist()
         return {(self._rule_id(m), self._register.series[s].id) for m, s in enumerate(slots)}
 
+    def active(self) -> set[tuple[str, int]]:
+        """Return every (rule, series) whose condition holds."""
+        slots = self._monitors.slots()
+        return {
+            (self._rule_id(m), self._register.series[slots[m]].id)
+            for m in np.flatnonzero(self._monitors.phase >= ACTIVE).tolist()
+        }
+
     def reach_ms(self) -> int:
         """Return how far back readings say what is under way now: gaps and delays.
 

@@ -2,7 +2,7 @@
 
 Two passes: the first looks at every row and changes nothing, the second stores. What is stored
 already is left out, so that an import that was cut short can be run again. Imported history wakes
-nobody: the rule engine does not see it.
+nobody: it waits for the historical pass (cloud/hindsight.py).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from cloud.core.admit import DOUBTED_AHEAD_MS, EARLIEST_MS
 from cloud.core.columns import Columns
+from cloud.hindsight import queue
 from cloud.ports import SeriesName, SeriesStore
 from cloud.series import hot
 from cloud.series.export import AT_ONCE, SCHEMA
@@ -171,8 +172,17 @@ class Importer:
         return known, same
 
     def _commit(self, columns: Columns) -> None:
-        """Append a block that the rule engine has, so to speak, already looked at."""
+        """Append a block that the live engine passes over, and have its devices wait."""
+        device_of = {
+            int(number): self._registry.device_of_series(int(number)).id
+            for number in np.unique(columns.series)
+        }
+        earliest: dict[str, int] = {}
+        for number, device in device_of.items():
+            at_ms = int(columns.observed_ms[columns.series == number].min())
+            earliest[device] = min(at_ms, earliest.get(device, at_ms))
         with self._database.write() as connection:
+            queue(connection, earliest, self._now_ms)
             block = hot.append(connection, columns, self._now_ms)
             connection.execute(sa.update(schema.engine_snapshot).values(block=block))
 

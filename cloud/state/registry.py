@@ -84,6 +84,10 @@ class Registry:
         """Return the device whose series has this number."""
         return self._devices[self._device_of[number]]
 
+    def series_of(self, device: str) -> list[Series]:
+        """Return all series of a device."""
+        return [self._series[device, name] for name in self._names_of.get(device, ())]
+
     def all_series(self) -> Iterable[Series]:
         return self._series.values()
 

@@ -10,6 +10,7 @@ from cloud.state.tables.alerts import alert_events, alerts, engine_snapshot, out
 from cloud.state.tables.base import metadata
 from cloud.state.tables.cases import case_alerts, case_events, cases
 from cloud.state.tables.commands import command_parts, commands
+from cloud.state.tables.hindsight import conditions, hindsight
 from cloud.state.tables.holds import floods, holds
 from cloud.state.tables.people import accounts, audit, sessions
 from cloud.state.tables.sending import (
@@ -49,6 +50,7 @@ __all__ = [
     "cases",
     "command_parts",
     "commands",
+    "conditions",
     "counters",
     "device_periods",
     "devices",
@@ -59,6 +61,7 @@ __all__ = [
     "gaps",
     "gateway_states",
     "gateways",
+    "hindsight",
     "holds",
     "inbox",
     "inbox_readings",

@@ -63,7 +63,7 @@ class _Stored:
     def collect(self) -> Iterator[Metric]:
         with self._services.database.read() as connection:
             yield from _counters(connection)
-            yield from _gauges(connection)
+            yield from _gauges(connection, self._services.clock.now_ms())
 
 
 def _counters(connection: sa.Connection) -> Iterator[Metric]:
@@ -76,7 +76,7 @@ def _counters(connection: sa.Connection) -> Iterator[Metric]:
             )
 
 
-def _gauges(connection: sa.Connection) -> Iterator[Metric]:
+def _gauges(connection: sa.Connection, now_ms: int) -> Iterator[Metric]:
     gateways = schema.gateways
     online = GaugeMetricFamily("gridwarden_gateways", "Gateways", labels=["online"])
     for value in (True, False):
@@ -91,7 +91,15 @@ def _gauges(connection: sa.Connection) -> Iterator[Metric]:
     hot_blocks = sa.select(sa.func.count(schema.blocks.c.id)).where(
         schema.blocks.c.id > hot.sealed_upto(connection)
     )
+    oldest_ms = connection.scalar(sa.select(sa.func.min(schema.hindsight.c.queued_ms)))
+    yield GaugeMetricFamily(
+        "gridwarden_history_lag_seconds",
+        "For how long the first device with late readings has waited",
+        value=max(0, now_ms - oldest_ms) / 1000 if oldest_ms else 0,
+    )
+    waiting = sa.select(sa.func.count()).select_from(schema.hindsight)
     for name, words, query in (
+        ("history_devices", "Devices with late readings to evaluate", waiting),
         (
             "devices",
             "Devices",

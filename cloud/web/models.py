@@ -183,6 +183,8 @@ class Alert(View):
     acknowledged_ms: Instant | None
     acknowledged_by: str | None
     ended_ms: Instant | None
+    historical: bool = Field(description="Found in late readings; nobody was told")
+    refuted_ms: Instant | None = Field(description="When late readings showed it never was")
     version: int = Field(description="Counts up with each change")
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
     text,
 )
 
@@ -56,6 +57,9 @@ alerts = Table(
     Column("acknowledged_ms", BigInteger),
     Column("acknowledged_by", Text),
     Column("ended_ms", BigInteger),  # NORM
+    # Found in late readings after it was over; nobody was told.
+    Column("historical", Boolean, nullable=False, server_default=false()),
+    Column("refuted_ms", BigInteger),  # when late readings showed that it never was
     Column("version", Integer, nullable=False),
     Column("assignee", Text, nullable=False, server_default=""),
     Column("area", Text, nullable=False, server_default=""),  # "tag=value" that it rolls up by

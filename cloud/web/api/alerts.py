@@ -36,6 +36,10 @@ def list_alerts(
     ] = None,
     kind: Annotated[Kind | None, Query(description="Only this kind of device")] = None,
     device: Annotated[str, Query(description="Only this device")] = "",
+    record: Annotated[
+        list[occurrences.Record] | None,
+        Query(description="Only those known live, from late readings, or refuted by them"),
+    ] = None,
     since: Annotated[AwareDatetime | None, Query(description="Begun then or later")] = None,
     limit: Limit = 100,
     cursor: Cursor = "",
@@ -52,6 +56,7 @@ def list_alerts(
             kind=kind or "",
             device=device,
             since_ms=milliseconds(since, 0) if since else None,
+            records=record or (),
             limit=limit,
             cursor=cursor,
         )

@@ -24,6 +24,7 @@ def page(
     kind: str = "",
     device: str = "",
     since_ms: int | None = None,
+    records: Collection[alerts.Record] = (),
     limit: int,
     cursor: str = "",
 ) -> models.Page[models.Alert]:
@@ -34,6 +35,7 @@ def page(
         kind=kind,
         device=device,
         since_ms=since_ms,
+        records=records,
         cursor=cursor,
         limit=limit,
     )
@@ -100,6 +102,8 @@ def _view(alert: Alert, names: Mapping[str, str]) -> models.Alert:
         acknowledged_ms=alert.acknowledged_ms,
         acknowledged_by=alert.acknowledged_by,
         ended_ms=alert.ended_ms,
+        historical=alert.historical,
+        refuted_ms=alert.refuted_ms,
         version=alert.version,
     )
 

@@ -1,0 +1,141 @@
+"""What the rule engine found, as rows: the record that late readings are held against."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+
+import msgspec
+import sqlalchemy as sa
+
+from cloud.alert_book import AlertChange
+from cloud.core.hindsight import Pair, Recorded
+from cloud.core.isa_18_2 import State
+from cloud.core.model import ConditionBegan, ConditionEnded, ConditionEvent
+from cloud.state import schema
+
+CHUNK = 500
+
+
+class _Began(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    event: ConditionBegan
+
+
+class _Ended(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    event: ConditionEnded
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(_Began | _Ended).decode
+
+
+def append(
+    connection: sa.Connection,
+    events: Sequence[ConditionEvent],
+    changes: Iterable[AlertChange],
+) -> None:
+    """Record events in their order, with the alerts that they changed."""
+    if not events:
+        return
+    changed = {(change.rule, change.series, change.at_ms): change.alert for change in changes}
+    is_open = open_alerts(connection, {event.series for event in events})
+    write(
+        connection,
+        [
+            Recorded(
+                event=event,
+                alert=changed.get((event.rule, event.series, event.observed_ms))
+                or is_open.get((event.rule, event.series), ""),
+            )
+            for event in events
+        ],
+    )
+
+
+def write(connection: sa.Connection, record: Iterable[Recorded]) -> None:
+    """Add events to the record."""
+    rows = [
+        {
+            "rule": one.event.rule,
+            "series": one.event.series,
+            "observed_ms": one.event.observed_ms,
+            "alert": one.alert,
+            "data": _encode(_wrapped(one.event)),
+        }
+        for one in record
+    ]
+    if rows:
+        connection.execute(sa.insert(schema.conditions), rows)
+
+
+def since(connection: sa.Connection, series: Collection[int], from_ms: int) -> list[Recorded]:
+    """Return what is recorded of some series from a time on, in its order."""
+    table = schema.conditions
+    query = (
+        sa.select(table.c.alert, table.c.data)
+        .where(table.c.series.in_(series), table.c.observed_ms >= from_ms)
+        .order_by(table.c.observed_ms, table.c.id)
+    )
+    return [_recorded(*row) for row in connection.execute(query)]
+
+
+def raised_before(
+    connection: sa.Connection, series: Collection[int], before_ms: int
+) -> dict[Pair, Recorded]:
+    """Return the conditions that held just before a time, with the events that began them."""
+    table = schema.conditions
+    place = sa.func.row_number().over(
+        partition_by=(table.c.rule, table.c.series),
+        order_by=(table.c.observed_ms.desc(), table.c.id.desc()),
+    )
+    ranked = (
+        sa.select(table.c.alert, table.c.data, place.label("place"))
+        .where(table.c.series.in_(series), table.c.observed_ms < before_ms)
+        .subquery()
+    )
+    last = sa.select(ranked.c.alert, ranked.c.data).where(ranked.c.place == 1)
+    found = [_recorded(*row) for row in connection.execute(last)]
+    return {one.pair: one for one in found if not isinstance(one.event, ConditionEnded)}
+
+
+def of_alert(connection: sa.Connection, alert: str) -> list[ConditionEvent]:
+    """Return the events that an alert is made of, in their order."""
+    table = schema.conditions
+    query = (
+        sa.select(table.c.alert, table.c.data)
+        .where(table.c.alert == alert)
+        .order_by(table.c.observed_ms, table.c.id)
+    )
+    return [_recorded(*row).event for row in connection.execute(query)]
+
+
+def forget(connection: sa.Connection, pair: Pair, from_ms: int) -> None:
+    """Take a pair's events from a time on out of the record."""
+    table = schema.conditions
+    connection.execute(
+        sa.delete(table).where(
+            table.c.rule == pair[0], table.c.series == pair[1], table.c.observed_ms >= from_ms
+        )
+    )
+
+
+def open_alerts(connection: sa.Connection, series: Collection[int]) -> dict[Pair, str]:
+    """Return the open alert of each rule and series that has one."""
+    table = schema.alerts
+    found: dict[Pair, str] = {}
+    numbers = sorted(series)
+    for at in range(0, len(numbers), CHUNK):
+        rows = connection.execute(
+            sa.select(table.c.rule, table.c.series, table.c.id).where(
+                table.c.series.in_(numbers[at : at + CHUNK]), table.c.state != State.NORM.value
+            )
+        )
+        found |= {(row.rule, row.series): row.id for row in rows}
+    return found
+
+
+def _wrapped(event: ConditionEvent) -> _Began | _Ended:
+    return _Began(event) if isinstance(event, ConditionBegan) else _Ended(event)
+
+
+def _recorded(alert: str, data: bytes) -> Recorded:
+    return Recorded(event=_decode(data).event, alert=alert)

@@ -1,0 +1,180 @@
+"""Late readings: a stretch of some series evaluated anew, and held against what was recorded.
+
+By induction the record is the truth of what had come. So it tells which conditions held before the
+first late reading; what was under way just then is told by the readings before it, from as far
+back as the rules look. From there on the same engine that runs live finds the truth.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cloud.core.columns import Columns
+from cloud.core.evaluate import Engine
+from cloud.core.model import ConditionBegan, ConditionEnded, ConditionEvent
+
+Pair = tuple[str, int]  # rule, series
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """An event as it was recorded, and the alert that it belongs to; "" for none."""
+
+    event: ConditionEvent
+    alert: str
+
+    @property
+    def pair(self) -> Pair:
+        """The rule and the series."""
+        return self.event.rule, self.event.series
+
+
+class Replay:
+    """A stretch evaluated anew, by an engine of its own.
+
+    Until a pair's own moment the record is right, and the engine is held to it; from then on the
+    engine is. That moment is `late_ms`, or where the last condition that another version of the
+    rule began is through, or the rule did not apply for a while: what was found then stays.
+
+    Args: engine: fresh, with the series bound. raised: what held before the first reading to be
+          fed. record: what was recorded from that reading on, in order of time.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        late_ms: int,
+        raised: Mapping[Pair, Recorded],
+        record: Sequence[Recorded],
+    ) -> None:
+        self.engine = engine
+        self.late_ms = late_ms
+        self.events: dict[Pair, list[ConditionEvent]] = defaultdict(list)
+        self._versions = {rule.id: rule.version for rule in engine.rules}
+        self._watched = engine.pairs()
+        self._free_from = self._moments(raised, record)
+        self._raised = {pair for pair in raised if pair in self._watched}
+        held = (one for one in record if one.pair in self._watched)
+        self._record = [one for one in held if one.event.observed_ms < self.free_from(one.pair)]
+        engine.adopt(self._raised, late_ms)
+
+    def free_from(self, pair: Pair) -> int:
+        """From when on the pair's events are this replay's, and no longer the record's."""
+        return self._free_from.get(pair, self.late_ms)
+
+    def feed(self, readings: Columns, until_ms: int) -> None:
+        """Evaluate all readings of the stretch's next piece, up to before until_ms."""
+        while self._record and self._record[0].event.observed_ms < until_ms:
+            at_ms = self._record[0].event.observed_ms
+            before = readings.observed_ms <= at_ms
+            self._evaluate(readings.take(before))
+            readings = readings.take(~before)
+            self._hold_to_record(at_ms)
+        self._evaluate(readings)
+
+    def _evaluate(self, readings: Columns) -> None:
+        for event in self.engine.evaluate(readings):
+            pair = event.rule, event.series
+            if event.observed_ms >= self.free_from(pair):
+                self.events[pair].append(event)
+
+    def _hold_to_record(self, at_ms: int) -> None:
+        while self._record and self._record[0].event.observed_ms == at_ms:
+            one = self._record.pop(0)
+            if isinstance(one.event, ConditionEnded):
+                self._raised.discard(one.pair)
+            else:
+                self._raised.add(one.pair)
+        free = {pair for pair in self.engine.active() if self.free_from(pair) <= at_ms}
+        held = {pair for pair in self._raised if self.free_from(pair) > at_ms}
+        self.engine.adopt(free | held, at_ms)
+
+    def _moments(
+        self, raised: Mapping[Pair, Recorded], record: Sequence[Recorded]
+    ) -> dict[Pair, int]:
+        """Return from when on a pair is free, where that is later than late_ms."""
+        running = dict(raised)
+        moments: dict[Pair, int] = {}
+        for one in record:
+            began = running.get(one.pair, one)
+            running[one.pair] = began
+            is_current = self._is_current(began.event) and not _is_withdrawal(one.event)
+            if not is_current and one.event.observed_ms >= self.late_ms:
+                moments[one.pair] = one.event.observed_ms + 1
+            if isinstance(one.event, ConditionEnded):
+                del running[one.pair]
+        return moments
+
+    def _is_current(self, event: ConditionEvent) -> bool:
+        if not isinstance(event, ConditionBegan):
+            return True
+        return self._versions.get(event.rule) == event.rule_version
+
+
+def _is_withdrawal(event: ConditionEvent) -> bool:
+    return isinstance(event, ConditionEnded) and math.isnan(event.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Episode:
+    """A condition from its beginning to its end, or still held; the first may have begun before.
+
+    Times are those of readings: the first beyond the limit, and the last that showed it ended.
+    """
+
+    events: tuple[ConditionEvent, ...]
+    alert: str
+    from_ms: float
+    until_ms: float
+
+    def overlaps(self, other: Episode) -> bool:
+        """Whether both held at some time."""
+        return self.from_ms <= other.until_ms and other.from_ms <= self.until_ms
+
+
+def episodes(record: Sequence[Recorded], running: str) -> list[Episode]:
+    """Cut a pair's events into episodes. running: the alert of what held before them, or ""."""
+    cuts: list[list[Recorded]] = [[]] if running else []
+    for one in record:
+        if isinstance(one.event, ConditionBegan) or not cuts:
+            cuts.append([])
+        cuts[-1].append(one)
+    found = []
+    for at, cut in enumerate(cuts):
+        is_running = bool(running) and at == 0
+        first, last = (cut[0].event, cut[-1].event) if cut else (None, None)
+        begun = first if isinstance(first, ConditionBegan) and not is_running else None
+        found.append(
+            Episode(
+                events=tuple(one.event for one in cut),
+                alert=running if is_running else cut[0].alert,
+                from_ms=begun.began_ms if begun else -math.inf,
+                until_ms=last.observed_ms if isinstance(last, ConditionEnded) else math.inf,
+            )
+        )
+    return found
+
+
+def assign(
+    running: str, old: Sequence[Recorded], new: Sequence[ConditionEvent], still_open: str
+) -> list[Recorded]:
+    """Give a pair's events, found anew, to the alerts that told of them before.
+
+    A condition that overlaps one that was recorded is that one, begun or ended at another time;
+    where it overlaps several it is the open alert's, else the first's. "" is an alert of its own.
+
+    Args: running: the alert of the condition that held when the stretch began. old: what was
+          recorded of the stretch. still_open: the pair's open alert. Each of them "" for none.
+    """
+    before = episodes(old, running)
+    given: list[Recorded] = []
+    for episode in episodes([Recorded(event=event, alert="") for event in new], running):
+        alert = episode.alert
+        if not alert:
+            touched = [each.alert for each in before if each.alert and each.overlaps(episode)]
+            alert = still_open if still_open in touched else next(iter(touched), "")
+        given += [Recorded(event=event, alert=alert) for event in episode.events]
+    return given

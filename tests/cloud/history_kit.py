@@ -1,0 +1,130 @@
+"""A line that takes readings in any order, and what the alerts say when all have come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import count
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from cloud import condition_log, hindsight
+from cloud.core.model import ConditionBegan, ConditionEvent, Device, Series
+from cloud.core.rules import Rule, RuleSet
+from cloud.pipeline import Line, Message
+from cloud.state import schema
+from cloud.state.database import Database
+from contract import codec, messages, topics
+from contract.clock import ManualClock
+from contract.messages import Birth, DeviceBirth
+from contract.quality import Quality
+from contract.readings import Batch, Reading
+from tests.cloud.core.reference_engine import Plain, ReferenceEngine
+from tests.cloud.core.rule_kit import T0_MS
+
+ZONE = ZoneInfo("Asia/Shanghai")
+EPOCH = "0123abcd"
+
+
+class Street:
+    """One gateway with noise meters of a 10 s period, a database, and lines that come and go."""
+
+    def __init__(
+        self, database: Database, rules: Sequence[Rule], *devices: str, now_s: float = 600.0
+    ) -> None:
+        self.database = database
+        self.rules = RuleSet(rules=tuple(rules), fingerprint="test")
+        self.clock = ManualClock(T0_MS + round(1000 * now_s))
+        self.devices = devices or ("noise-1",)
+        self._seq = count(1)
+        self.restart()
+        self.line.take([self._birth()])
+
+    def restart(self) -> None:
+        """Lose the memory, as kill -9 does."""
+        self.line = Line(self.database, self.rules, ZONE, self.clock)
+
+    def say(self, *readings: tuple[float, float | None], device: str = "noise-1") -> None:
+        """Take one batch of (seconds after T0, value) of a device's LAeq."""
+        self.take([(device, s, value) for s, value in readings])
+
+    def take(self, readings: Iterable[tuple[str, float, float | None]]) -> None:
+        """Take one batch of (device, seconds after T0, value)."""
+        told = tuple(
+            Reading(device, "noise_laeq", T0_MS + round(1000 * s), value, quality_of(value))
+            for device, s, value in readings
+        )
+        payload = codec.encode_batch(Batch(epoch=EPOCH, seq=next(self._seq), readings=told))
+        self.line.take([Message(topic=topics.gateway_topic("cabinet", "data"), payload=payload)])
+
+    def look_back(self) -> None:
+        """Wait until late readings have been quiet, and run the pass to its end."""
+        self.clock.advance_ms(round(1000 * hindsight.QUIET_S))
+        while self.line.has_history(busy=False):
+            self.line.look_back()
+
+    def rows(self, table: sa.Table) -> list[Any]:
+        with self.database.read() as connection:
+            return list(connection.execute(sa.select(table)))
+
+    def alerts(self) -> list[Any]:
+        """Return the alerts' rows, by when they began."""
+        return sorted(self.rows(schema.alerts), key=lambda row: (row.began_ms, row.rule))
+
+    def told(self) -> list[str]:
+        """Return the topics of what is to be told, in order."""
+        return [row.topic for row in self.rows(schema.outbox)]
+
+    def recorded(self) -> list[ConditionEvent]:
+        """Return the record of conditions, in its order."""
+        numbers = [row.id for row in self.rows(schema.series)]
+        with self.database.read() as connection:
+            return [one.event for one in condition_log.since(connection, numbers, 0)]
+
+    def truth(self, readings: Sequence[tuple[str, float, float | None]]) -> list[ConditionEvent]:
+        """Return what the reference engine finds in the ordered, undoubled stream."""
+        number = {row.device: row.id for row in self.rows(schema.series)}
+        reference = ReferenceEngine(list(self.rules.rules), ZONE)
+        reference.bind(
+            [
+                Series(
+                    id=number[name],
+                    device=Device(id=name, kind="noise", period_s=10.0),
+                    measurement="noise_laeq",
+                )
+                for name in number
+            ]
+        )
+        at = {(device, s): value for device, s, value in reversed(readings)}
+        ordered = sorted(at.items(), key=lambda one: (one[0][1], one[0][0]))
+        return reference.evaluate(
+            [
+                Plain(number[d], T0_MS + round(1000 * s), value, quality_of(value))
+                for (d, s), value in ordered
+            ]
+        )
+
+    def _birth(self) -> Message:
+        told = tuple(
+            DeviceBirth(id=name, kind="noise", profile="x", period_s=10, measurements=())
+            for name in self.devices
+        )
+        said = Birth(
+            gateway="cabinet", agent_version="1", config_version="1", born_ms=1, devices=told
+        )
+        return Message(
+            topic=topics.gateway_topic("cabinet", "birth"), payload=messages.encode(said)
+        )
+
+
+def quality_of(value: float | None) -> Quality:
+    return Quality.COMMUNICATION if value is None else Quality.NORMAL
+
+
+def in_order(events: Iterable[ConditionEvent]) -> list[ConditionEvent]:
+    """Return events in an order that does not depend on how they were found."""
+    return sorted(
+        events,
+        key=lambda e: (e.observed_ms, e.rule, e.series, isinstance(e, ConditionBegan)),
+    )

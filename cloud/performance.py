@@ -55,6 +55,9 @@ def _calls(connection: sa.Connection, from_ms: int, until_ms: int) -> Iterator[A
             events.c.recorded_ms < until_ms,
             events.c.event.in_([event.value for event in _CALLS]),
             events.c.to_state == State.UNACK.value,
+            events.c.from_state != State.UNACK.value,
+            alerts.c.refuted_ms.is_(None),
+            ~alerts.c.historical,
         )
     )
     for row in connection.execute(query):
@@ -72,6 +75,8 @@ def _standing(connection: sa.Connection, from_ms: int, until_ms: int) -> Iterato
     query = sa.select(table).where(
         table.c.recorded_ms < until_ms,
         sa.or_(table.c.returned_ms.is_(None), table.c.returned_ms >= from_ms),
+        table.c.refuted_ms.is_(None),
+        ~table.c.historical,
     )
     for row in connection.execute(query.order_by(table.c.id)):
         yield Standing(

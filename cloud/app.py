@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from cloud.cases import CASE_SYSTEMS, outbox
+from cloud.cases import CASE_SYSTEMS, outbox, timers
 from cloud.commander import Commander
 from cloud.config import CloudConfig
 from cloud.core.gate import GatePolicy
@@ -250,6 +250,7 @@ def _drain(database: Database, zone: ZoneInfo, clock: Clock, stop: threading.Eve
     while not stop.wait(OUTBOX_EVERY_S):
         try:
             outbox.drain(database, case_system, gate, clock.now_ms(), limit=OUTBOX_ROWS)
+            timers.tick(database, clock.now_ms(), gate)
         except StorageError as error:
             log.error("outbox not drained, trying again: %s", error)
 

@@ -17,13 +17,14 @@ from cloud import backup_cli, inbox_cli
 from cloud.commands_cli import command, gateway
 from cloud.completeness_cli import completeness
 from cloud.config import load
+from cloud.core.case_roles import spell_roles
 from cloud.core.model import Role
 from cloud.figures import Figures, figures
 from cloud.series import cli as series
 from cloud.state import ledger, registry
 from cloud.state.database import two_processes_may_write
 from cloud.state.migrate import require_current
-from cloud.web.accounts import create_account
+from cloud.web.accounts import create_account, set_case_roles
 from contract.clock import SystemClock
 from contract.log_lines import LineFormatter
 from contract.secret_files import read_secret
@@ -146,6 +147,24 @@ def user_add(
             connection, name, read_secret(password_file), role, now_ms=SystemClock().now_ms()
         )
     typer.echo(f"added {name} ({role})")
+
+
+@user.command("case-roles")
+def user_case_roles(
+    config_file: ConfigFile,
+    name: Annotated[str, typer.Argument(help="The account.")],
+    roles: Annotated[
+        str, typer.Option(help="collector,acceptor,dispatcher,handler,verifier,manager: some.")
+    ] = "",
+    unit: Annotated[str, typer.Option(help="The handling unit it belongs to.")] = "",
+) -> None:
+    """Say what an account may do in cases; without --roles what its own role may."""
+    database = build.open_database(load(config_file))
+    with database.write() as connection:
+        now_ms = SystemClock().now_ms()
+        found = set_case_roles(connection, name, roles, unit, now_ms=now_ms)
+    told = spell_roles(found.actor.roles) or "nothing"
+    typer.echo(f"{name} may do in cases: {told}" + (f" (of {unit})" if unit else ""))
 
 
 def _run_all(commands: list[list[str]], stop: threading.Event) -> None:

@@ -13,6 +13,8 @@ from sqlalchemy.exc import IntegrityError
 
 from cloud import alert_rows
 from cloud.alerts import Alert
+from cloud.cases import matters
+from cloud.cases.lists import Wanted, page
 from cloud.cases.rows import (
     Case,
     CaseDetail,
@@ -21,22 +23,26 @@ from cloud.cases.rows import (
     attach_evidence,
     case_of,
     change,
+    columns_of,
     event_of,
     find_open,
+    insert_case,
     is_evidence,
     load,
     next_id,
     trace,
+    waiting_request,
 )
-from cloud.core import case_steps
-from cloud.core.case_steps import OPEN_STATES, STEPS, State, Step
-from cloud.core.gate import Decision
+from cloud.cases.steps import LONGEST_NOTE, POLICY, Given, take
+from cloud.core.case_dues import fresh
+from cloud.core.case_roles import Actor, roles_of
+from cloud.core.case_steps import OPEN_STATES, State, Step
+from cloud.core.gate import Decision, GatePolicy
 from cloud.core.model import Role
-from cloud.errors import ConflictError, ForbiddenError, InvalidError
 from cloud.state import schema
-from cloud.state.values import values_of
 
 __all__ = [
+    "LONGEST_NOTE",
     "Case",
     "CaseDetail",
     "CaseEvent",
@@ -50,21 +56,20 @@ __all__ = [
     "step",
 ]
 
-MOST_PER_PAGE = 500
-LONGEST_NOTE = 4_000
 _TRIES = 5  # losing a race this often in a row means it is no race
 
 
 class Ledger:
     """The ledger as a CaseSystem (cloud/ports.py). zone: whose date stands in a case's number."""
 
-    def __init__(self, zone: ZoneInfo) -> None:
+    def __init__(self, zone: ZoneInfo, policy: GatePolicy = POLICY) -> None:
         self._zone = zone
+        self._policy = policy
 
     def raised(
         self, connection: sa.Connection, alert: Alert, decision: Decision, at_ms: int
     ) -> str:
-        return open_or_attach(connection, alert, decision, at_ms, self._zone)
+        return open_or_attach(connection, alert, decision, at_ms, self._zone, self._policy)
 
     def returned(self, connection: sa.Connection, alert: str, at_ms: int) -> None:
         sensor_normal(connection, alert, at_ms)
@@ -74,20 +79,25 @@ class Ledger:
 
 
 def open_or_attach(
-    connection: sa.Connection, alert: Alert, decision: Decision, at_ms: int, zone: ZoneInfo
+    connection: sa.Connection,
+    alert: Alert,
+    decision: Decision,
+    at_ms: int,
+    zone: ZoneInfo,
+    policy: GatePolicy = POLICY,
 ) -> str:
-    """Open a case for an alert, or attach it to the one that is open; return the case's id.
+    """Open a case for an alert, attach it to the one that is open, or reopen the one just closed.
 
-    Doing it again for the same alert and case changes nothing.
+    Return the case's id. Doing it again for the same alert and case changes nothing.
     """
     for _ in range(_TRIES):
         case = find_open(connection, decision.asset, decision.category)
         if case is not None:
-            _attach(connection, case, alert, decision, at_ms)
+            _attach(connection, case, alert, decision, at_ms, policy)
             return case.id
         try:
             with connection.begin_nested():
-                return _open(connection, alert, decision, at_ms, zone)
+                return _open(connection, alert, decision, at_ms, zone, policy)
         except IntegrityError as error:  # another writer opened it first: look again
             lost = error
     raise lost
@@ -117,8 +127,19 @@ def sensor_normal(connection: sa.Connection, alert_id: str, at_ms: int) -> None:
 
 
 def _open(
-    connection: sa.Connection, alert: Alert, decision: Decision, at_ms: int, zone: ZoneInfo
+    connection: sa.Connection,
+    alert: Alert,
+    decision: Decision,
+    at_ms: int,
+    zone: ZoneInfo,
+    policy: GatePolicy,
 ) -> str:
+    closed = matters.lately_closed(connection, decision, at_ms, policy)
+    if closed is not None:
+        matters.reopen(connection, closed, alert, decision, at_ms)
+        matters.count_occurrence(connection, closed.id, at_ms, policy)
+        return closed.id
+    dues = fresh(decision.dues)
     case = Case(
         id=next_id(connection, at_ms, zone),
         asset=decision.asset,
@@ -132,29 +153,41 @@ def _open(
         unit=decision.unit,
         sensor_normal_ms=None,
         opened_ms=at_ms,
-        due_ms=decision.due_ms,
+        due_ms=dues.next(State.OPENED),
+        secure_due_ms=dues.secure_due_ms,
+        handle_due_ms=dues.handle_due_ms,
+        close_due_ms=dues.close_due_ms,
+        by_clock=dues.by_clock,
         closed_ms=None,
         version=1,
     )
-    connection.execute(sa.insert(schema.cases), [values_of(case)])
+    insert_case(connection, case)
     attach_evidence(connection, case.id, alert.id, at_ms)
-    trace(connection, case, Step.OPEN, State.OPENED, at_ms, note=alert.id)
+    trace(connection, case, Step.OPEN, State.OPENED, at_ms, note=alert.id, due_ms=case.due_ms)
+    matters.count_occurrence(connection, case.id, at_ms, policy)
     return case.id
 
 
 def _attach(
-    connection: sa.Connection, case: Case, alert: Alert, decision: Decision, at_ms: int
+    connection: sa.Connection,
+    case: Case,
+    alert: Alert,
+    decision: Decision,
+    at_ms: int,
+    policy: GatePolicy,
 ) -> None:
     """Add an alert to an open case, which takes the worse severity and the earlier due time."""
     if not is_evidence(connection, case.id, alert.id):
         attach_evidence(connection, case.id, alert.id, at_ms)
         worse = alert.severity if alert.severity.at_least(case.severity) else case.severity
-        due_ms = min(case.due_ms or decision.due_ms, decision.due_ms)
-        change(connection, case, severity=worse.value, due_ms=due_ms)
+        dues = case.dues.hurried(fresh(decision.dues))
+        columns = columns_of(dues, case.state)
+        change(connection, case, severity=worse.value, **columns)
         trace(connection, case, Step.ATTACH, case.state, at_ms, note=alert.id)
     if case.sensor_normal_ms is not None and alert.returned_ms is None:
         change(connection, case, sensor_normal_ms=None)
         trace(connection, case, Step.SENSOR_ABNORMAL, case.state, at_ms, note=alert.id)
+        matters.count_occurrence(connection, case.id, at_ms, policy)
 
 
 # --- what people do ----------------------------------------------------------------------------
@@ -170,50 +203,9 @@ def step(
     note: str,
     at_ms: int,
 ) -> Case:
-    """Take a case's next step; version is that of the case as the person saw it.
-
-    Raises: NotFoundError; InvalidError for an unknown step or a missing note; ForbiddenError if the
-    role may not; ConflictError if the state does not allow it, or the case has changed meanwhile.
-    """
-    case = load(connection, case_id, to_change=True)
-    wanted = _step_of(step)
-    info = STEPS[wanted]
-    if info.least is None:
-        raise InvalidError(f"{wanted.value!r} is nothing a person does")
-    if not Role(role).includes(info.least):
-        raise ForbiddenError(f"{wanted.value!r} takes the role {info.least.value}; {by} is {role}")
-    if case.version != version:
-        raise ConflictError(
-            f"case {case_id} has changed: it is version {case.version}, not {version}; "
-            f"load it again"
-        )
-    try:
-        state = case_steps.apply(case.state, wanted)
-    except case_steps.NotAllowedError as error:
-        raise ConflictError(f"case {case_id}: {error}") from error
-    _check_note(case, wanted, note)
-    trace(connection, case, wanted, state, at_ms, by=by, note=note.strip())
-    closed_ms = None if state in OPEN_STATES else at_ms
-    change(connection, case, state=state.value, closed_ms=closed_ms)
-    return load(connection, case_id)
-
-
-def _step_of(step: Step | str) -> Step:
-    try:
-        return Step(step)
-    except ValueError:
-        steps = ", ".join(one.value for one, info in STEPS.items() if info.least)
-        raise InvalidError(f"unknown step {step!r}; allowed: {steps}") from None
-
-
-def _check_note(case: Case, step: Step, note: str) -> None:
-    needed = STEPS[step].note
-    if needed and not note.strip():
-        raise InvalidError(f"{step.value!r} needs a note: {needed.en}")
-    if step is Step.CLOSE and case.sensor_normal_ms is None and not note.strip():
-        raise InvalidError("the sensor is not back to normal: 'close' needs a note that says why")
-    if len(note) > LONGEST_NOTE:
-        raise InvalidError(f"the note has {len(note)} characters; at most {LONGEST_NOTE}")
+    """Take a step as an account of a role, with a note and nothing else. Raises: as take()."""
+    actor = Actor(name=by, roles=roles_of(Role(role)))
+    return take(connection, case_id, step, actor, version, Given(note=note), at_ms)
 
 
 # --- what people see ---------------------------------------------------------------------------
@@ -231,25 +223,12 @@ def list_cases(
     limit: int = 50,
 ) -> CasePage:
     """Return cases, newest first. states: none means every state. limit: 1 to 500."""
-    limit = max(1, min(limit, MOST_PER_PAGE))
-    table = schema.cases
-    query = sa.select(table).order_by(table.c.id.desc()).limit(limit + 1)
-    if states:
-        query = query.where(table.c.state.in_([state.value for state in states]))
-    for column, wanted in ((table.c.kind, kind), (table.c.device, device), (table.c.unit, unit)):
-        if wanted:
-            query = query.where(column == wanted)
-    if since_ms is not None:
-        query = query.where(table.c.opened_ms >= since_ms)
-    if cursor:
-        query = query.where(table.c.id < cursor)
-    found = [case_of(row) for row in connection.execute(query)]
-    more = found[limit - 1].id if len(found) > limit else None
-    return CasePage(cases=found[:limit], cursor=more)
+    wanted = Wanted(states=tuple(states), kind=kind, device=device, unit=unit, since_ms=since_ms)
+    return page(connection, wanted, 0, cursor=cursor, limit=limit)
 
 
 def get_case(connection: sa.Connection, case_id: str) -> CaseDetail:
-    """Return a case with its trail and its alerts. Raises: NotFoundError."""
+    """Return a case with its trail, its alerts and what waits. Raises: NotFoundError."""
     case = load(connection, case_id)
     events, attached, alerts = schema.case_events, schema.case_alerts, schema.alerts
     trail = sa.select(events).where(events.c.case == case_id).order_by(events.c.id)
@@ -263,6 +242,7 @@ def get_case(connection: sa.Connection, case_id: str) -> CaseDetail:
         case=case,
         trail=[event_of(row) for row in connection.execute(trail)],
         alerts=[alert_rows.alert_of(row) for row in connection.execute(evidence)],
+        request=waiting_request(connection, case_id),
     )
 
 

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
 from cloud.alerts import Alert
+from cloud.core.case_dues import CaseDues
 from cloud.core.case_steps import OPEN_STATES, State, Step
 from cloud.core.model import Severity
 from cloud.errors import NotFoundError
 from cloud.state import schema
+from cloud.state.values import values_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One case. The fields are the table's columns, explained there."""
+    """One case. The fields are the table's columns, explained there. device: "" for none."""
 
     id: str
     asset: str
@@ -34,11 +36,48 @@ class Case:
     due_ms: int | None
     closed_ms: int | None
     version: int
+    secure_due_ms: int | None = None
+    handle_due_ms: int | None = None
+    verify_due_ms: int | None = None
+    close_due_ms: int | None = None
+    by_clock: bool = True
+    secured_ms: int | None = None
+    deferred_ms: int | None = None
+    resume_ms: int | None = None
+    warned_due_ms: int | None = None
+    overdue_due_ms: int | None = None
+    source: str = "alert"
+    cell: str = ""
+    occurrences: int = 1
+    singled_ms: int | None = None
+    merged_into: str | None = None
+    satisfaction: int | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    address: str = ""
+    description: str = ""
+    tags: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def dues(self) -> CaseDues:
+        """Its due times."""
+        return CaseDues(
+            secure_due_ms=self.secure_due_ms,
+            handle_due_ms=self.handle_due_ms,
+            verify_due_ms=self.verify_due_ms,
+            close_due_ms=self.close_due_ms,
+            secured_ms=self.secured_ms,
+            by_clock=self.by_clock,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseEvent:
-    """One line of a case's trail. by: "" for the product itself."""
+    """One line of a case's trail. by: "" for the product itself.
+
+    about: the step that was asked for, approved or declined. unit: responsible at that time.
+    due_ms: the due time that the step met or missed.
+    """
 
     at_ms: int
     step: Step
@@ -46,15 +85,32 @@ class CaseEvent:
     to_state: State
     by: str
     note: str
+    about: str = ""
+    unit: str = ""
+    due_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A step that takes approval, asked for. until_ms: the new due time, or when it goes on."""
+
+    id: int
+    case: str
+    step: Step
+    by: str
+    at_ms: int
+    note: str
+    until_ms: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseDetail:
-    """A case, its trail from the beginning, and the alerts that are its evidence."""
+    """A case, its trail from the beginning, the alerts that are its evidence, and what waits."""
 
     case: Case
     trail: list[CaseEvent]
     alerts: list[Alert]
+    request: Request | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +126,7 @@ def case_of(row: sa.Row[tuple[object, ...]]) -> Case:
     return Case(
         **{
             **row._mapping,
+            "device": row.device or "",
             "severity": Severity(row.severity),
             "state": State(row.state),
         }
@@ -85,7 +142,15 @@ def event_of(row: sa.Row[tuple[object, ...]]) -> CaseEvent:
         to_state=State(row.to_state),
         by=row.by,
         note=row.note,
+        about=row.about,
+        unit=row.unit,
+        due_ms=row.due_ms,
     )
+
+
+def insert_case(connection: sa.Connection, case: Case) -> None:
+    """Write a new case."""
+    connection.execute(sa.insert(schema.cases), [values_of(case) | {"device": case.device or None}])
 
 
 def load(connection: sa.Connection, case_id: str, *, to_change: bool = False) -> Case:
@@ -110,6 +175,8 @@ def trace(
     *,
     by: str = "",
     note: str = "",
+    about: str = "",
+    due_ms: int | None = None,
 ) -> None:
     """Append a line to a case's trail."""
     connection.execute(
@@ -121,6 +188,9 @@ def trace(
             to_state=to_state.value,
             by=by,
             note=note,
+            about=about,
+            unit=case.unit,
+            due_ms=due_ms,
         )
     )
 
@@ -156,6 +226,30 @@ def change(connection: sa.Connection, case: Case, **values: object) -> None:
     connection.execute(
         sa.update(table).where(table.c.id == case.id).values(version=table.c.version + 1, **values)
     )
+
+
+def waiting_request(connection: sa.Connection, case: str) -> Request | None:
+    """Return the request of a case that waits for a decision."""
+    table = schema.case_requests
+    row = connection.execute(
+        sa.select(table).where(table.c.case == case, table.c.decided_ms.is_(None))
+    ).one_or_none()
+    if row is None:
+        return None
+    return Request(
+        id=row.id,
+        case=row.case,
+        step=Step(row.step),
+        by=row.by,
+        at_ms=row.at_ms,
+        note=row.note,
+        until_ms=row.until_ms,
+    )
+
+
+def columns_of(dues: CaseDues, state: State) -> dict[str, object]:
+    """Return due times as the columns of a case that is in a state."""
+    return {**asdict(dues), "due_ms": dues.next(state)}
 
 
 def next_id(connection: sa.Connection, at_ms: int, zone: ZoneInfo) -> str:

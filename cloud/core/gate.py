@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 
 from cloud.core.case_steps import Label
 from cloud.core.model import Device, Severity
+from cloud.core.working_time import Calendar, Span, due
 
-_HOUR_MS = 3_600_000
+_A_DAY = Span(24)
+_TWO_DAYS = Span(48)
 
 # GB/T 30428 as public implementations have it: 事件 by their two numbers, 部件 with a C before
 # them, since both count from 01. The two-digit form is inferred: codes are text of up to 8.
@@ -57,12 +59,39 @@ NOISE_SOURCES: dict[str, str] = {"construction": "03-01", "commercial": "05-08"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TimeLimits:
+    """How long things may take, from opening. secure: making the place safe, where that matters.
+
+    close: from the time that handling is due.
+    """
+
+    handle: Span
+    secure: Span | None = None
+    close: Span = _TWO_DAYS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dues:
+    """When the parts of a case are due. by_clock: they run at night and on holidays as well."""
+
+    handle_ms: int
+    secure_ms: int | None
+    close_ms: int
+    by_clock: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GatePolicy:
     """What a city sets. Every default here is our judgement; no document says so.
 
-    units:    who is responsible for a kind of device whose owner is not known.
-    due_h:    hours by the clock from opening to closing, by severity; emergency_h where a kind has
-              its own for what is critical or high (a cover made safe in 3 h, gas at once).
+    units:       who is responsible for a kind of device whose owner is not known.
+    limits:      how long a case may take, by severity; emergencies where a kind has its own for
+                 what is critical or high (a cover made safe in 3 h, gas at once).
+    verify:      how long verification may take, from handling.
+    warn_s:      so long before it is due, people are warned.
+    reopen_days: a case closed so recently is reopened, not followed by another.
+    repeats:     a matter that arises so often in repeat_days stands out.
+    grace_s:     closed while the sensor is beyond its limit, a case is reworked after so long.
     """
 
     least: Severity = Severity.MEDIUM
@@ -75,15 +104,27 @@ class GatePolicy:
             "manhole": "市政设施养护所",
         }
     )
-    due_h: Mapping[Severity, float] = field(
+    limits: Mapping[Severity, TimeLimits] = field(
         default_factory=lambda: {
-            Severity.LOW: 72.0,
-            Severity.MEDIUM: 24.0,
-            Severity.HIGH: 12.0,
-            Severity.CRITICAL: 3.0,
+            Severity.LOW: TimeLimits(handle=Span(72)),
+            Severity.MEDIUM: TimeLimits(handle=Span(24)),
+            Severity.HIGH: TimeLimits(handle=Span(12)),
+            Severity.CRITICAL: TimeLimits(handle=Span(3)),
         }
     )
-    emergency_h: Mapping[str, float] = field(default_factory=lambda: {"manhole": 3.0, "gas": 1.0})
+    emergencies: Mapping[str, TimeLimits] = field(
+        default_factory=lambda: {
+            "manhole": TimeLimits(secure=Span(3), handle=Span(24)),
+            "gas": TimeLimits(secure=Span(1), handle=Span(24)),
+        }
+    )
+    calendar: Calendar = field(default_factory=Calendar)
+    verify: Span = _A_DAY
+    warn_s: float = 3_600.0
+    reopen_days: float = 7.0
+    repeat_days: float = 30.0
+    repeats: int = 3
+    grace_s: float = 3_600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +139,12 @@ class Decision:
     asset: str
     category: str
     unit: str
-    due_ms: int
+    dues: Dues
+
+    @property
+    def due_ms(self) -> int:
+        """What is due first."""
+        return min(self.dues.secure_ms or self.dues.handle_ms, self.dues.handle_ms)
 
 
 def decide(
@@ -113,16 +159,27 @@ def decide(
         reason = "its rule makes no case"
     elif not severity.at_least(policy.least):
         reason = f"its severity is {severity.value}; a case takes {policy.least.value}"
-    hours = policy.due_h[severity]
-    if severity.at_least(Severity.HIGH):
-        hours = min(hours, policy.emergency_h.get(device.kind, hours))
     return Decision(
         opens=not reason,
         reason=reason,
         asset=device.asset or device.id,
         category=_category(category, device),
         unit=device.owner or policy.units.get(device.kind, ""),
-        due_ms=at_ms + round(hours * _HOUR_MS),
+        dues=dues_of(severity, device.kind, at_ms, policy),
+    )
+
+
+def dues_of(severity: Severity, kind: str, at_ms: int, policy: GatePolicy) -> Dues:
+    """Return when the parts of a case are due that is opened at a moment."""
+    limits = policy.limits[severity]
+    if severity.at_least(Severity.HIGH):
+        limits = policy.emergencies.get(kind, limits)
+    handle_ms = due(policy.calendar, at_ms, limits.handle)
+    return Dues(
+        handle_ms=handle_ms,
+        secure_ms=due(policy.calendar, at_ms, limits.secure) if limits.secure else None,
+        close_ms=due(policy.calendar, handle_ms, limits.close),
+        by_clock=limits.handle.by_clock,
     )
 
 

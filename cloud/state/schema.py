@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from cloud.state.tables.alerts import alert_events, alerts, engine_snapshot, outbox
 from cloud.state.tables.base import metadata
-from cloud.state.tables.cases import case_alerts, case_events, cases
+from cloud.state.tables.cases import (
+    case_alerts,
+    case_events,
+    case_requests,
+    case_tasks,
+    case_waiting,
+    cases,
+)
 from cloud.state.tables.commands import command_parts, commands
 from cloud.state.tables.hindsight import conditions, hindsight
 from cloud.state.tables.holds import floods, holds
@@ -47,6 +54,9 @@ __all__ = [
     "blocks",
     "case_alerts",
     "case_events",
+    "case_requests",
+    "case_tasks",
+    "case_waiting",
     "cases",
     "command_parts",
     "commands",

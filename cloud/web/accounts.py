@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
+from cloud.core.case_roles import Actor, CaseRole, parse_roles, roles_of, spell_roles
 from cloud.core.model import Role
 from cloud.state import schema
 from cloud.state.ledger import audit
@@ -35,6 +36,14 @@ class Account:
     name: str
     role: Role
     language: str
+    case_roles: frozenset[CaseRole] = frozenset()
+    unit: str = ""
+
+    @property
+    def actor(self) -> Actor:
+        """What this account is in cases."""
+        roles = roles_of(self.role, self.case_roles)
+        return Actor(name=self.name, roles=roles, unit=self.unit)
 
 
 def create_account(
@@ -183,6 +192,31 @@ def set_language(connection: sa.Connection, name: str, language: str) -> None:
     connection.execute(sa.update(accounts).where(accounts.c.name == name).values(language=language))
 
 
+def set_case_roles(
+    connection: sa.Connection, name: str, roles: str, unit: str, *, now_ms: int
+) -> Account:
+    """Say an account's roles in cases, with commas, and its unit; "": those of its own role.
+
+    Raises: ConfigError if there is no such account, or no such role.
+    """
+    try:
+        wanted = spell_roles(parse_roles(roles))
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    found = account(connection, name)
+    if found is None:
+        raise ConfigError(f"there is no account {name!r}")
+    accounts = schema.accounts
+    connection.execute(
+        sa.update(accounts)
+        .where(accounts.c.name == name)
+        .values(case_roles=wanted, unit=unit.strip())
+    )
+    note = f"{wanted} {unit}".strip()
+    audit(connection, who="", action="account.case_roles", subject=name, note=note, at_ms=now_ms)
+    return account(connection, name) or found
+
+
 def token_hash(token: str) -> str:
     """Return what is stored of a token."""
     return hashlib.sha256(token.encode()).hexdigest()
@@ -205,7 +239,13 @@ def _row(connection: sa.Connection, name: str) -> sa.Row[tuple[object, ...]] | N
 
 
 def _account(row: sa.Row[tuple[object, ...]]) -> Account:
-    return Account(name=row.name, role=Role(row.role), language=row.language)
+    return Account(
+        name=row.name,
+        role=Role(row.role),
+        language=row.language,
+        case_roles=parse_roles(row.case_roles),
+        unit=row.unit,
+    )
 
 
 def _name_problems(name: str) -> list[str]:

@@ -226,8 +226,23 @@ class Case(View):
     )
     opened_ms: Instant
     due_ms: Instant | None
+    secure_due_ms: Instant | None = Field(description="To be made safe by; null: no matter here")
+    handle_due_ms: Instant | None
+    verify_due_ms: Instant | None = Field(description="Set when it is handled")
+    close_due_ms: Instant | None
+    secured_ms: Instant | None
+    resume_ms: Instant | None = Field(description="A deferred case goes on by itself then")
     closed_ms: Instant | None
     overdue: bool = Field(description="Open past its due time")
+    source: str = Field(description="alert, or how a person told it: phone, app, message")
+    cell: str = Field(description="Of the area grid; empty where none is known")
+    occurrences: int = Field(description="How often its matter arose of late")
+    singled_ms: Instant | None = Field(description="Since when it stands out as recurring")
+    merged_into: str | None
+    satisfaction: int | None = Field(description="1 to 5, given at closure")
+    address: str
+    description: str
+    tags: dict[str, str]
     version: int = Field(description="Send it back with a step")
 
 
@@ -240,6 +255,19 @@ class CaseEvent(View):
     to_state: str
     by: str = Field(description="Empty for the product itself")
     note: str
+    about: str = Field(description="The step that was asked for, approved or declined")
+    unit: str = Field(description="Responsible when it happened")
+    due_ms: Instant | None = Field(description="The due time that the step met or missed")
+
+
+class CaseRequest(View):
+    """A step that takes a manager's approval, and waits for it."""
+
+    step: str
+    by: str
+    at_ms: Instant
+    note: str
+    until_ms: Instant | None = Field(description="The new due time, or when it goes on")
 
 
 class NextStep(View):
@@ -250,6 +278,9 @@ class NextStep(View):
     label_en: str
     note: str | None = Field(description="What the note must say, in Chinese; null: no note needed")
     note_en: str | None
+    until: str | None = Field(description="What the time that it needs is; null: none needed")
+    until_en: str | None
+    asks: bool = Field(description="It only asks: a manager approves or declines")
 
 
 class CaseDetail(Case):
@@ -258,6 +289,7 @@ class CaseDetail(Case):
     trail: list[CaseEvent]
     alerts: list[Alert] = Field(description="Attached as evidence, oldest first")
     next_steps: list[NextStep] = Field(description="What you may do in this state")
+    request: CaseRequest | None = Field(description="What waits for approval")
 
 
 class Interval(View):
@@ -400,3 +432,5 @@ class Account(View):
     name: str
     role: str = Field(description="viewer, operator, manager, admin")
     language: str
+    case_roles: list[str] = Field(description="What it may do in cases")
+    unit: str = Field(description="The handling unit it belongs to; empty for none")

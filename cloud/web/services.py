@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from cloud.core.alert_policy import POLICY, AlertPolicy
+from cloud.core.gate import GatePolicy
 from cloud.core.rules import RuleSet
 from cloud.core.schedule import DayHours
 from cloud.ports import SeriesStore
@@ -33,4 +34,5 @@ class Services:
     timezone: ZoneInfo
     alerts: AlertPolicy = POLICY
     hours: DayHours = field(default_factory=DayHours)
+    policy: GatePolicy = field(default_factory=GatePolicy)
     settings: Settings = field(default_factory=Settings)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
 
+from cloud.cases.lists import Wanted
 from cloud.core.case_steps import OPEN_STATES
 from cloud.ports import Latest
 from cloud.state import schema
@@ -87,7 +88,9 @@ def read(services: Services, before: Snapshot, watched: frozenset[str]) -> Snaps
                 ended_alerts=tuple(alerts.some(connection, gone)),
             )
         if marks.cases != old.cases:
-            opened = cases.page(connection, states=OPEN_STATES, now_ms=now_ms, limit=MOST)
+            opened = cases.page(
+                connection, wanted=Wanted(states=OPEN_STATES), now_ms=now_ms, limit=MOST
+            )
             gone = {case.id for case in before.cases} - {case.id for case in opened.items}
             after = replace(
                 after,

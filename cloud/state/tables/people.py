@@ -25,6 +25,9 @@ accounts = Table(
     Column("language", String(8), nullable=False, server_default="zh"),
     Column("disabled", Boolean, nullable=False, server_default=text("false")),
     Column("created_ms", BigInteger, nullable=False),
+    # cloud.core.case_roles.CaseRole, with commas; "": those that come with the role
+    Column("case_roles", Text, nullable=False, server_default=""),
+    Column("unit", Text, nullable=False, server_default=""),  # the handling unit it belongs to
 )
 
 # Sessions of the console (cookie) and tokens of the API (bearer), hashed.

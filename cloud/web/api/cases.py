@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field, JsonValue
 
-from cloud.cases import ledger
+from cloud.cases import matters, steps
+from cloud.cases.lists import Wanted
+from cloud.cases.steps import Given
 from cloud.core.case_steps import OPEN_STATES, STEPS, State
 from cloud.web import models
 from cloud.web.api.common import Cursor, Limit, problems
-from cloud.web.auth import Having, Operator, Viewer
+from cloud.web.auth import Having, Operator, Viewer, Visitor
 from cloud.web.queries import cases
 from contract.quantities import Kind
 
@@ -19,74 +21,160 @@ router = APIRouter(prefix="/cases", tags=["cases"])
 
 CaseId = Annotated[str, Path(description="The case's number", examples=["20261122-000017"])]
 ENDED_STATES = tuple(state for state in State if state not in OPEN_STATES)
+STEP_NAMES: list[JsonValue] = [
+    step.value for step, info in STEPS.items() if info.who and not info.apart
+]
+Note = Annotated[str, Field(max_length=steps.LONGEST_NOTE, description="For the case's trail")]
+Version = Annotated[int, Field(description="The case's version as this person saw it")]
 
 
 class Taken(BaseModel):
-    """The step a person takes."""
+    """The step a person takes, or asks for."""
 
     step: str = Field(
         description="One of the case's next_steps",
-        json_schema_extra={"enum": [step.value for step, info in STEPS.items() if info.least]},
+        json_schema_extra={"enum": STEP_NAMES},
         max_length=32,
     )
-    version: int = Field(description="The case's version as this person saw it")
-    note: str = Field("", max_length=ledger.LONGEST_NOTE, description="For the case's trail")
+    version: Version
+    note: Note = ""
+    until: AwareDatetime | None = Field(
+        None, description="extend: the new due time; defer: when it goes on"
+    )
+    unit: str = Field("", max_length=200, description="dispatch: to this unit, if not the case's")
+    satisfaction: int | None = Field(None, ge=1, le=5, description="close: how content people are")
+
+    def given(self) -> Given:
+        """What comes with the step."""
+        until_ms = None if self.until is None else round(self.until.timestamp() * 1000)
+        return Given(
+            note=self.note, until_ms=until_ms, unit=self.unit, satisfaction=self.satisfaction
+        )
+
+
+class Merging(BaseModel):
+    """Another case that this one becomes part of."""
+
+    into: str = Field(description="The number of an open case", max_length=32)
+    version: Version
+    note: Note = ""
+
+
+class Splitting(BaseModel):
+    """What of this case becomes a case of its own."""
+
+    alerts: list[str] = Field(description="Alerts that are evidence here", max_length=500)
+    category: str = Field("", max_length=8, description="Of the new case, if another")
+    asset: str = Field("", max_length=200, description="Of the new case, if another")
+    version: Version
+    note: Note = ""
 
 
 @router.get("", responses=problems(400))
 def list_cases(
     services: Having,
-    _: Viewer,
+    asking: Viewer,
     state: Annotated[list[State] | None, Query(description="Only these states")] = None,
     is_open: Annotated[
         bool | None, Query(alias="open", description="true: not closed or void; false: those")
     ] = None,
     kind: Annotated[Kind | None, Query(description="Only this kind of device")] = None,
     device: Annotated[str, Query(description="Only this device")] = "",
+    unit: Annotated[str, Query(description="Only this responsible unit's")] = "",
+    category: Annotated[str, Query(description="Only this category")] = "",
+    cell: Annotated[str, Query(description="Only this cell of the area grid")] = "",
+    source: Annotated[str, Query(description="Only from this source: alert, phone, …")] = "",
+    overdue: Annotated[bool, Query(description="Only what is open past its due time")] = False,
+    singled: Annotated[bool, Query(description="Only what stands out as recurring")] = False,
+    asked_for: Annotated[bool, Query(description="Only what waits for approval")] = False,
+    sort: Annotated[
+        Literal["opened", "due"], Query(description="The latest opened first, or the first due")
+    ] = "opened",
     limit: Limit = 100,
     cursor: Cursor = "",
 ) -> models.Page[models.Case]:
-    """List cases, the latest opened first."""
+    """List cases. A handling unit's account is shown its own, and those it helps in."""
     of_openness = {None: tuple(State), True: OPEN_STATES, False: ENDED_STATES}[is_open]
-    states = [each for each in state or State if each in of_openness]
+    states = tuple(each for each in state or State if each in of_openness)
     if not states:
         return models.Page[models.Case](items=[], next=None)
+    wanted = Wanted(
+        states=states,
+        kind=kind or "",
+        device=device,
+        unit=unit,
+        category=category,
+        cell=cell,
+        source=source,
+        overdue=overdue,
+        singled=singled,
+        asked_for=asked_for,
+        by_due=sort == "due",
+        for_unit=_own_unit(asking),
+    )
     with services.database.read() as connection:
-        return cases.page(
-            connection,
-            states=states,
-            kind=kind or "",
-            device=device,
-            now_ms=services.clock.now_ms(),
-            limit=limit,
-            cursor=cursor,
-        )
+        now_ms = services.clock.now_ms()
+        return cases.page(connection, wanted=wanted, now_ms=now_ms, limit=limit, cursor=cursor)
 
 
 @router.get("/{case}", responses=problems(404))
 def get_case(services: Having, asking: Viewer, case: CaseId) -> models.CaseDetail:
     """Return one case with its trail, its alerts, and the steps that you may take next."""
     with services.database.read() as connection:
-        return cases.one(connection, case, asking.account.role, services.clock.now_ms())
+        return cases.one(connection, case, asking.account.actor, services.clock.now_ms())
 
 
 @router.post("/{case}/steps", responses=problems(403, 404, 409))
 def take_step(services: Having, asking: Operator, case: CaseId, taken: Taken) -> models.CaseDetail:
-    """Take the next step. Takes an operator, for some steps a manager.
+    """Take the next step, or ask for it: 回退, 作废, 延期 and 缓办 take a manager's approval.
 
     409 when the state does not allow it (the answer names the steps it does allow), or when
     somebody was faster (the version is not the case's any more: load it again).
     """
-    now_ms = services.clock.now_ms()
+    now_ms, actor = services.clock.now_ms(), asking.account.actor
     with services.database.write() as connection:
-        ledger.step(
+        steps.take(
             connection,
             case,
             taken.step,
-            asking.account.name,
-            asking.account.role,
+            actor,
+            taken.version,
+            taken.given(),
+            now_ms,
+            services.policy,
+        )
+        return cases.one(connection, case, actor, now_ms)
+
+
+@router.post("/{case}/merge", responses=problems(403, 404, 409))
+def merge(services: Having, asking: Operator, case: CaseId, merging: Merging) -> models.CaseDetail:
+    """Merge a case into another one, which is returned; its evidence goes there."""
+    now_ms, actor = services.clock.now_ms(), asking.account.actor
+    with services.database.write() as connection:
+        matters.merge(connection, case, merging.into, actor, merging.version, merging.note, now_ms)
+        return cases.one(connection, merging.into, actor, now_ms)
+
+
+@router.post("/{case}/split", responses=problems(403, 404, 409))
+def split(services: Having, asking: Operator, case: CaseId, taken: Splitting) -> models.CaseDetail:
+    """Take alerts out of a case into a new one, which is returned."""
+    now_ms, actor = services.clock.now_ms(), asking.account.actor
+    with services.database.write() as connection:
+        new = matters.split(
+            connection,
+            case,
+            taken.alerts,
+            taken.category,
+            taken.asset,
+            actor,
             taken.version,
             taken.note,
             now_ms,
+            services.timezone,
         )
-        return cases.one(connection, case, asking.account.role, now_ms)
+        return cases.one(connection, new.id, actor, now_ms)
+
+
+def _own_unit(asking: Visitor) -> str:
+    actor = asking.account.actor
+    return actor.unit if actor.only_handles else ""

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response, status
 from pydantic import BaseModel, Field
 
+from cloud.core.case_roles import CaseRole
 from cloud.web import accounts, models
 from cloud.web.api.common import problems
 from cloud.web.auth import COOKIE, Having, Viewer
@@ -75,9 +76,7 @@ async def login(
     if as_cookie:
         set_cookie(request, response, token)
     return SignedIn(
-        name=account.name,
-        role=account.role,
-        language=account.language,
+        **_view(account).model_dump(),
         token=None if as_cookie else token,
         expires_ms=services.clock.now_ms() + lasts_ms,
     )
@@ -120,4 +119,10 @@ def set_cookie(request: Request, response: Response, token: str) -> None:
 
 
 def _view(account: accounts.Account) -> models.Account:
-    return models.Account(name=account.name, role=account.role, language=account.language)
+    return models.Account(
+        name=account.name,
+        role=account.role,
+        language=account.language,
+        case_roles=[role.value for role in CaseRole if role in account.actor.roles],
+        unit=account.unit,
+    )

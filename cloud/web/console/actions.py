@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 
 from cloud import adoption, alerts
-from cloud.cases import ledger
+from cloud.cases import steps
+from cloud.cases.steps import Given
 from cloud.core.model import Role
 from cloud.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from cloud.web import accounts
@@ -32,13 +33,13 @@ def acknowledge(services: Services, token: str, alert: str) -> None:
 
 
 def take_step(
-    services: Services, token: str, case: str, step: str, version: int, note: str
+    services: Services, token: str, case: str, step: str, version: int, given: Given
 ) -> None:
     """Take a case's next step. Raises: RejectedError of a kind; StorageError."""
     now_ms = services.clock.now_ms()
     with services.database.write() as connection:
         account = _account(accounts.session(connection, token, now_ms=now_ms))
-        ledger.step(connection, case, step, account.name, account.role, version, note, now_ms)
+        steps.take(connection, case, step, account.actor, version, given, now_ms, services.policy)
 
 
 def decide(

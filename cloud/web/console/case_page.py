@@ -7,11 +7,12 @@ from functools import partial
 from anyio.to_thread import run_sync
 from nicegui import ui
 
+from cloud.core.case_roles import Actor
 from cloud.core.case_steps import OPEN_STATES, State
-from cloud.core.model import Role
 from cloud.errors import NotFoundError
 from cloud.web import models
 from cloud.web.console import actions, case_views, lists, views
+from cloud.web.console.case_form import Form
 from cloud.web.console.screen import Screen
 from cloud.web.pages import render
 from cloud.web.queries import cases
@@ -71,6 +72,7 @@ class CasePage:
         )
         lists.put(self._alerts, table)
         offered = [step.step for step in case.next_steps]
+        offered = [*offered, str(case.request is not None)]
         if offered != self._offered:
             self._offered = offered
             self._offer(case)
@@ -84,19 +86,20 @@ class CasePage:
                 ended = State(case.state) not in OPEN_STATES
                 ui.label(w("case.ended" if ended else "case.nothing_next")).classes("none")
                 return
-            note = ui.textarea(w("case.note")).props("outlined autogrow dense maxlength=4000")
+            form = Form(case, w)
             with ui.element("div").classes("buttons"):
                 for step in case.next_steps:
                     forward = step.step in PRIMARY
+                    label = w.pick(step.label, step.label_en)
                     ui.button(
-                        w.pick(step.label, step.label_en),
-                        on_click=partial(self._take, step.step, note),
+                        w("case.ask", step=label) if step.asks else label,
+                        on_click=partial(self._take, step.step, form),
                     ).props("no-caps unelevated" if forward else "no-caps outline")
 
-    async def _take(self, step: str, note: ui.textarea) -> None:
+    async def _take(self, step: str, form: Form) -> None:
         screen, case = self._screen, self._case
-        words = str(note.value or "")
-        missing = case_views.missing_note(case, step, words, screen.w)
+        given = form.given(screen.w.zone)
+        missing = case_views.missing(case, step, given, screen.w)
         if missing:
             screen.tell(missing)
             return
@@ -108,24 +111,24 @@ class CasePage:
                 case.id,
                 step,
                 case.version,
-                words,
+                given,
             )
         except GridwardenError as error:
             screen.tell(actions.explain(error, screen.w))
         else:
-            note.set_value("")
+            form.clear()
             screen.tell(screen.w("case.taken", step=screen.w.case_step(step)), good=True)
         await screen.refresh()
 
 
 async def _load(screen: Screen, case: str, snapshot: Snapshot) -> models.CaseDetail:
     """Read a case again when any case or alert has changed."""
-    role = screen.visitor.account.role
+    actor = screen.visitor.account.actor
     version = (snapshot.marks.cases, snapshot.marks.alerts)
-    load = partial(_read, screen.console.services, case, role)
-    return await screen.console.shared.get(("case", case, role), version, load)
+    load = partial(_read, screen.console.services, case, actor)
+    return await screen.console.shared.get(("case", case, actor), version, load)
 
 
-def _read(services: Services, case: str, role: Role) -> models.CaseDetail:
+def _read(services: Services, case: str, actor: Actor) -> models.CaseDetail:
     with services.database.read() as connection:
-        return cases.one(connection, case, role, services.clock.now_ms())
+        return cases.one(connection, case, actor, services.clock.now_ms())

@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
-from cloud.core.case_steps import OPEN_STATES, State
+from cloud.cases.steps import Given
+from cloud.core.case_steps import MAIN_WAY, OPEN_STATES, State
 from cloud.web import models
 from cloud.web.pages import render
 from cloud.web.wording import NOTHING, Wording
-
-# The way a case goes when all is well.
-WAY = (*OPEN_STATES, State.CLOSED)
 
 
 def head(case: models.CaseDetail, w: Wording) -> str:
     """Draw where a case stands and what it is about."""
     state = State(case.state)
-    at = WAY.index(state) if state in WAY else -1
-    steps = [(each.value, place < at, place == at) for place, each in enumerate(WAY)]
+    at = MAIN_WAY.index(state) if state in MAIN_WAY else -1
+    steps = [(each.value, place < at, place == at) for place, each in enumerate(MAIN_WAY)]
     facts = [
-        (w("case.device"), f"{case.device_name} ({case.device})", f"/devices/{case.device}"),
-        (w("case.asset"), case.asset, ""),
+        *_place(case, w),
         (w("case.category"), w.category(case.category), ""),
         (w("case.unit"), case.unit or w("case.no_unit"), ""),
         (w("case.opened"), w.moment(case.opened_ms), ""),
         (w("case.due"), w.moment(case.due_ms) if case.due_ms else NOTHING, ""),
     ]
+    times = (
+        ("case.secure_due", case.secure_due_ms),
+        ("case.handle_due", case.handle_due_ms),
+        ("case.verify_due", case.verify_due_ms),
+        ("case.close_due", case.close_due_ms),
+        ("case.resume", case.resume_ms),
+    )
+    facts += [(w(key), w.moment(at_ms), "") for key, at_ms in times if at_ms]
+    told = (
+        ("case.cell", case.cell),
+        ("case.address", case.address),
+        ("case.description", case.description),
+        ("case.satisfaction", str(case.satisfaction or "")),
+    )
+    facts += [(w(key), text, "") for key, text in told if text]
+    facts += [(key, value, "") for key, value in case.tags.items()]
+    if case.merged_into:
+        facts.append((w("case.merged_into"), case.merged_into, f"/cases/{case.merged_into}"))
     if case.closed_ms:
         facts.append((w("case.closed"), w.moment(case.closed_ms), ""))
     return render(
@@ -36,16 +51,29 @@ def head(case: models.CaseDetail, w: Wording) -> str:
     )
 
 
+def _place(case: models.CaseDetail, w: Wording) -> list[tuple[str, str, str]]:
+    if not case.device:
+        return [(w("case.source"), case.source, "")]
+    name = f"{case.device_name} ({case.device})"
+    return [
+        (w("case.device"), name, f"/devices/{case.device}"),
+        (w("case.asset"), case.asset, ""),
+    ]
+
+
 def trail(case: models.CaseDetail, w: Wording) -> str:
     """Draw what happened to a case, the latest first."""
     return render("trail.html", w=w, trail=case.trail[::-1])
 
 
-def missing_note(case: models.CaseDetail, step: str, note: str, w: Wording) -> str:
-    """Say what the note of a step must say, if it must and does not; "" if all is well."""
-    if note.strip():
-        return ""
+def missing(case: models.CaseDetail, step: str, given: Given, w: Wording) -> str:
+    """Say what a step must come with, if it must and does not; "" if all is well."""
     wanted = next((each for each in case.next_steps if each.step == step), None)
+    if wanted is not None and wanted.until and given.until_ms is None:
+        label = w.pick(wanted.label, wanted.label_en)
+        return w("case.needs", step=label, note=w.pick(wanted.until, wanted.until_en or ""))
+    if given.note.strip():
+        return ""
     if wanted is not None and wanted.note:
         label = w.pick(wanted.label, wanted.label_en)
         needed = w.pick(wanted.note, wanted.note_en or "")

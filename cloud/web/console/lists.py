@@ -8,6 +8,7 @@ from anyio.to_thread import run_sync
 from nicegui import ui
 from nicegui.events import GenericEventArguments
 
+from cloud.cases.lists import Wanted
 from cloud.core.model import Role
 from cloud.web import models
 from cloud.web.console import actions, views
@@ -88,7 +89,9 @@ def newest_cases(console: Console, device: str = "") -> list[models.Case]:
     """Read the newest cases, of one device or of all."""
     now_ms = console.services.clock.now_ms()
     with console.services.database.read() as connection:
-        return cases.page(connection, device=device, now_ms=now_ms, limit=views.NEWEST).items
+        return cases.page(
+            connection, wanted=Wanted(device=device), now_ms=now_ms, limit=views.NEWEST
+        ).items
 
 
 def _page() -> ui.element:

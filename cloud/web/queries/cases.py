@@ -6,9 +6,10 @@ from collections.abc import Collection, Iterable
 
 import sqlalchemy as sa
 
-from cloud.cases import ledger, rows
-from cloud.core.case_steps import OPEN_STATES, STEPS, State, next_steps
-from cloud.core.model import Role
+from cloud.cases import ledger, lists, rows
+from cloud.core.case_roles import Actor, CaseRole
+from cloud.core.case_steps import OPEN_STATES, STEPS, next_steps
+from cloud.errors import NotFoundError
 from cloud.state import schema
 from cloud.web import models
 from cloud.web.queries import alerts
@@ -18,17 +19,13 @@ from cloud.web.queries.devices import names_of
 def page(
     connection: sa.Connection,
     *,
-    states: Collection[State] = (),
-    kind: str = "",
-    device: str = "",
+    wanted: lists.Wanted = lists.EVERYTHING,
     now_ms: int,
     limit: int,
     cursor: str = "",
 ) -> models.Page[models.Case]:
-    """Return cases, the latest opened first."""
-    found = ledger.list_cases(
-        connection, states=states, kind=kind, device=device, cursor=cursor, limit=limit
-    )
+    """Return cases, the latest opened first, or the first due. Raises: InvalidError."""
+    found = lists.page(connection, wanted, now_ms, cursor=cursor, limit=limit)
     return models.Page[models.Case](
         items=_views(connection, found.cases, now_ms), next=found.cursor
     )
@@ -41,18 +38,21 @@ def some(connection: sa.Connection, wanted: Collection[str], now_ms: int) -> lis
     return _views(connection, map(rows.case_of, found), now_ms)
 
 
-def one(connection: sa.Connection, case: str, role: Role, now_ms: int) -> models.CaseDetail:
-    """Return a case with its trail, its alerts, and what this role may do next.
+def one(connection: sa.Connection, case: str, actor: Actor, now_ms: int) -> models.CaseDetail:
+    """Return a case with its trail, its alerts, and what this person may do next.
 
     Raises: NotFoundError.
     """
     found = ledger.get_case(connection, case)
+    if not lists.sees(connection, actor, found.case):
+        raise NotFoundError(f"there is no case {case!r} of {actor.unit}")
     view = _views(connection, [found.case], now_ms)[0]
     return models.CaseDetail(
         **view.model_dump(),
         trail=[_event(event) for event in found.trail],
         alerts=alerts.views(connection, found.alerts),
-        next_steps=_next_steps(found.case.state, role),
+        next_steps=_next_steps(found, actor),
+        request=_request(found.request),
     )
 
 
@@ -65,7 +65,10 @@ def counts(connection: sa.Connection) -> dict[str, int]:
     return found
 
 
-def _next_steps(state: State, role: Role) -> list[models.NextStep]:
+def _next_steps(found: rows.CaseDetail, actor: Actor) -> list[models.NextStep]:
+    case = found.case
+    asked_for = found.request is not None
+    manages = CaseRole.MANAGER in actor.roles
     return [
         models.NextStep(
             step=step.value,
@@ -73,9 +76,25 @@ def _next_steps(state: State, role: Role) -> list[models.NextStep]:
             label_en=STEPS[step].label.en,
             note=note.zh if (note := STEPS[step].note) else None,
             note_en=note.en if note else None,
+            until=until.zh if (until := STEPS[step].until) else None,
+            until_en=until.en if until else None,
+            asks=STEPS[step].approval and not manages,
         )
-        for step in next_steps(state, role)
+        for step in next_steps(case.state, actor, case.unit, asked_for=asked_for)
+        if not (asked_for and STEPS[step].approval and not manages)
     ]
+
+
+def _request(request: rows.Request | None) -> models.CaseRequest | None:
+    if request is None:
+        return None
+    return models.CaseRequest(
+        step=request.step.value,
+        by=request.by,
+        at_ms=request.at_ms,
+        note=request.note,
+        until_ms=request.until_ms,
+    )
 
 
 def _event(event: rows.CaseEvent) -> models.CaseEvent:
@@ -86,12 +105,15 @@ def _event(event: rows.CaseEvent) -> models.CaseEvent:
         to_state=event.to_state.value,
         by=event.by,
         note=event.note,
+        about=event.about,
+        unit=event.unit,
+        due_ms=event.due_ms,
     )
 
 
 def _views(connection: sa.Connection, found: Iterable[rows.Case], now_ms: int) -> list[models.Case]:
     cases = list(found)
-    names = names_of(connection, {case.device for case in cases})
+    names = names_of(connection, {case.device for case in cases if case.device})
     return [
         models.Case(
             id=case.id,
@@ -108,7 +130,22 @@ def _views(connection: sa.Connection, found: Iterable[rows.Case], now_ms: int) -
             sensor_normal_ms=case.sensor_normal_ms,
             opened_ms=case.opened_ms,
             due_ms=case.due_ms,
+            secure_due_ms=case.secure_due_ms,
+            handle_due_ms=case.handle_due_ms,
+            verify_due_ms=case.verify_due_ms,
+            close_due_ms=case.close_due_ms,
+            secured_ms=case.secured_ms,
+            resume_ms=case.resume_ms,
             closed_ms=case.closed_ms,
+            source=case.source,
+            cell=case.cell,
+            occurrences=case.occurrences,
+            singled_ms=case.singled_ms,
+            merged_into=case.merged_into,
+            satisfaction=case.satisfaction,
+            address=case.address,
+            description=case.description,
+            tags=case.tags,
             overdue=case.state in OPEN_STATES and case.due_ms is not None and case.due_ms < now_ms,
             version=case.version,
         )

@@ -10,6 +10,7 @@ import pytest
 from cloud import alerts
 from cloud.alerts import Alert
 from cloud.cases import CASE_SYSTEMS, ledger
+from cloud.cases.ledger import Ledger
 from cloud.core.case_steps import OPEN_STATES, Step
 from cloud.core.gate import Decision, GatePolicy, decide
 from cloud.core.model import Device, Role, Severity
@@ -55,7 +56,7 @@ def ledger_bench(database: Database) -> LedgerBench:
     device = Device(id="noise-1", kind="noise", asset="GR-1")
     return LedgerBench(
         database,
-        CASE_SYSTEMS["ledger"](ZoneInfo("Asia/Shanghai")),
+        Ledger(ZoneInfo("Asia/Shanghai"), GatePolicy(reopen_days=0)),
         (first, second),
         decide(Severity.MEDIUM, "05-08", device, AT_MS, GatePolicy()),
     )

@@ -91,6 +91,8 @@ def test_an_alert_opens_a_case(filled: Database) -> None:
         sensor_normal_ms=None,
         opened_ms=NOW_MS,
         due_ms=NOW_MS + 24 * 3_600_000,
+        handle_due_ms=NOW_MS + 24 * 3_600_000,
+        close_due_ms=NOW_MS + 72 * 3_600_000,
         closed_ms=None,
         version=1,
     )
@@ -189,12 +191,24 @@ def test_after_it_is_closed_the_next_alert_opens_another(filled: Database) -> No
 @pytest.mark.parametrize(
     ("what", "note", "role", "error", "words"),
     [
-        ("explode", "", Role.ADMIN, InvalidError, r"unknown step 'explode'; allowed: dispatch"),
+        (
+            "explode",
+            "",
+            Role.ADMIN,
+            InvalidError,
+            r"unknown step 'explode'; allowed: accept, refuse, dispatch",
+        ),
         ("sensor normal", "", Role.ADMIN, InvalidError, r"is nothing a person does"),
-        ("dispatch", "", Role.VIEWER, ForbiddenError, r"takes the role operator; ming is viewer"),
-        ("void", "x", Role.OPERATOR, ForbiddenError, r"takes the role manager"),
+        (
+            "dispatch",
+            "",
+            Role.VIEWER,
+            ForbiddenError,
+            r"takes the case role dispatcher; ming has none",
+        ),
+        ("supervise", "x", Role.OPERATOR, ForbiddenError, r"takes the case role manager"),
         ("void", "  ", Role.MANAGER, InvalidError, r"needs a note: why there is no case"),
-        ("close", "", Role.ADMIN, ConflictError, r"possible: dispatch, void"),
+        ("close", "", Role.ADMIN, ConflictError, r"possible: dispatch, void, merge"),
         ("dispatch", "x" * 5_000, Role.ADMIN, InvalidError, r"at most 4000"),
     ],
 )

@@ -3,8 +3,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cloud.core.case_steps import Label
-from cloud.core.gate import CATEGORIES, COVERS, NOISE_SOURCES, GatePolicy, decide
+from cloud.core.gate import (
+    CATEGORIES,
+    COVERS,
+    NOISE_SOURCES,
+    GatePolicy,
+    TimeLimits,
+    decide,
+    dues_of,
+)
 from cloud.core.model import Device, Severity
+from cloud.core.working_time import Span, due, parse_span
 
 HOUR_MS = 3_600_000
 NOW_MS = 1_790_000_000_000
@@ -32,21 +41,36 @@ def test_a_rule_without_category_makes_none() -> None:
 
 
 def test_what_a_city_sets() -> None:
-    policy = GatePolicy(least=Severity.HIGH, units={"noise": "噪声科"}, due_h={Severity.HIGH: 1.5})
+    policy = GatePolicy(
+        least=Severity.HIGH,
+        units={"noise": "噪声科"},
+        limits={Severity.HIGH: TimeLimits(handle=Span(1.5))},
+    )
     meter = replace(METER, owner="", asset="")
     decision = decide(Severity.HIGH, "05-08", meter, NOW_MS, policy)
     assert (decision.asset, decision.unit) == ("noise-1", "噪声科")
     assert decision.due_ms == NOW_MS + 90 * 60_000
-    assert not decide(Severity.MEDIUM, "05-08", meter, NOW_MS, replace(policy, due_h=ALL)).opens
+    assert not decide(Severity.MEDIUM, "05-08", meter, NOW_MS, replace(policy, limits=ALL)).opens
 
 
-ALL = dict.fromkeys(Severity, 1.0)
+ALL = dict.fromkeys(Severity, TimeLimits(handle=Span(1)))
 
 
 def test_a_moved_cover_is_made_safe_in_three_hours() -> None:
     decision = decide(Severity.HIGH, "04-04", COVER, NOW_MS, GatePolicy())
     assert decision.category == "C01-02"
     assert decision.due_ms == NOW_MS + 3 * HOUR_MS
+    assert decision.dues.handle_ms == NOW_MS + 24 * HOUR_MS
+    assert decision.dues.by_clock
+
+
+def test_due_times_in_working_time() -> None:
+    span = parse_span("4 working hours")
+    policy = GatePolicy(limits=dict.fromkeys(Severity, TimeLimits(handle=span, close=span)))
+    dues = dues_of(Severity.LOW, "noise", NOW_MS, policy)
+    assert dues.handle_ms == due(policy.calendar, NOW_MS, span)
+    assert dues.close_ms == due(policy.calendar, dues.handle_ms, span)
+    assert (dues.secure_ms, dues.by_clock) == (None, False)
 
 
 def test_a_cover_of_no_known_owner_keeps_the_rules_category() -> None:

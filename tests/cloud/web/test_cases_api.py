@@ -56,7 +56,7 @@ async def test_next_steps_follow_the_role(
         [step["step"] for step in (await case_of(client, "noise-01"))["next_steps"]]
         for client in (guest, op, admin)
     ]
-    assert offered == [[], ["dispatch"], ["dispatch", "void"]]
+    assert offered == [[], ["dispatch", "void"], ["dispatch", "void", "supervise"]]
 
 
 async def test_a_case_is_seen_through_to_closure(op: httpx.AsyncClient) -> None:
@@ -77,10 +77,10 @@ async def test_a_case_is_seen_through_to_closure(op: httpx.AsyncClient) -> None:
     ("change", "status", "words"),
     [
         ({"version": 0}, 409, "it is version 1, not 0; load it again"),
-        ({"step": "close"}, 409, "possible: dispatch, void"),
-        ({"step": "dance"}, 422, "allowed: dispatch, return, handle"),
+        ({"step": "close"}, 409, "possible: dispatch, void, merge"),
+        ({"step": "dance"}, 422, "allowed: accept, refuse, dispatch, return, secure, handle"),
         ({"step": "open"}, 422, "is nothing a person does"),
-        ({"step": "void", "note": "误报"}, 403, "takes the role manager"),
+        ({"step": "supervise", "note": "尽快"}, 403, "takes the case role manager"),
         ({"version": "one"}, 422, "body.version"),
     ],
 )

@@ -8,6 +8,10 @@ from html import unescape
 import pytest
 import sqlalchemy as sa
 
+from cloud.cases.rows import case_of, trace
+from cloud.cases.steps import Given
+from cloud.core.case_roles import Actor, roles_of
+from cloud.core.case_steps import Step
 from cloud.core.model import Role, Severity
 from cloud.state import schema
 from cloud.state.database import Database
@@ -25,6 +29,9 @@ from tests.cloud.web.seed import ZONE, City
 ZH = Wording(language="zh", zone=ZONE)
 EN = Wording(language="en", zone=ZONE)
 TAGS = re.compile(r"<[^>]+>")
+
+ADMIN = Actor(name="admin", roles=roles_of(Role.ADMIN))
+OPERATOR = Actor(name="op", roles=roles_of(Role.OPERATOR))
 
 
 def words(html: str) -> str:
@@ -88,11 +95,13 @@ def test_names_from_outside_are_escaped(services: Services, database: Database) 
         connection.execute(sa.update(schema.devices).values(name=evil, address=evil, owner=evil))
         connection.execute(sa.update(schema.alerts).values(title=evil, title_en=evil))
         connection.execute(sa.update(schema.cases).values(title=evil, title_en=evil, unit=evil))
-        connection.execute(sa.update(schema.case_events).values(note=evil))
+        gas = sa.select(schema.cases).where(schema.cases.c.device == "gas-01")
+        told = case_of(connection.execute(gas).one())
+        trace(connection, told, Step.SUPERVISE, told.state, NOW_MS, by=evil, note=evil)
     found = read(services, Snapshot(), frozenset())
     handled = next(case.id for case in found.cases if case.device == "gas-01")
     with database.read() as connection:
-        case = cases.one(connection, handled, Role.ADMIN, NOW_MS)
+        case = cases.one(connection, handled, ADMIN, NOW_MS)
     sensor = found.sensors["noise-01"]
     pages = [
         views.tile(sensor, found, NOW_MS, ZH),
@@ -117,7 +126,7 @@ def test_the_figures_at_the_top(snapshot: Snapshot) -> None:
     )
     later = words(views.stats(snapshot, NOW_MS + 4 * 3_600_000, EN))
     assert "Devices reporting 0 / 10 10 stale" in later
-    assert "Open cases 5 2 overdue" in later
+    assert "Open cases 5 1 overdue" in later
 
 
 @pytest.mark.parametrize(
@@ -201,7 +210,7 @@ def test_a_case_shows_its_way_and_that_the_sensor_is_normal(
 ) -> None:
     key = next(case.id for case in snapshot.cases if case.device == "gas-01")
     with database.read() as connection:
-        case = cases.one(connection, key, Role.OPERATOR, NOW_MS)
+        case = cases.one(connection, key, OPERATOR, NOW_MS)
     html = case_views.head(case, ZH)
     assert "立案 已派遣 已处置 已核查 已结案" in words(html)
     assert html.count('class="reached"') == 2
@@ -216,8 +225,8 @@ def test_what_a_step_needs_is_said_before_it_is_tried(
     def missing(device: str, step: str, note: str) -> str:
         key = next(case.id for case in snapshot.cases if case.device == device)
         with database.read() as connection:
-            case = cases.one(connection, key, Role.ADMIN, NOW_MS)
-        return case_views.missing_note(case, step, note, ZH)
+            case = cases.one(connection, key, ADMIN, NOW_MS)
+        return case_views.missing(case, step, Given(note=note), ZH)
 
     assert missing("gas-01", "verify", " ") == "核查须填写：核查情况"
     assert missing("gas-01", "verify", "现场正常") == ""

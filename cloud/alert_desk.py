@@ -19,6 +19,7 @@ from cloud.core.holds import Hold, HoldKind
 from cloud.core.isa_18_2 import State
 from cloud.core.model import Role
 from cloud.core.rules import Rule
+from cloud.core.topology import OWN_RULES
 from cloud.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from cloud.state import ledger, schema
 
@@ -90,12 +91,11 @@ def shelve(
     reason: str,
     for_s: float,
     by: Person,
-    rule: Rule | None,
+    rules: Mapping[str, Rule],
     policy: AlertPolicy = POLICY,
 ) -> Alert:
     """Shelve an alert for a time: it is not raised, evaluation goes on, and its end is told.
 
-    rule: the alert's, None if it is gone.
     Raises: InvalidError without a reason or a time; ForbiddenError for longer than the role may;
     ConflictError if it is over, or shelved already.
     """
@@ -126,14 +126,15 @@ def shelve(
         begun=True,
     )
     hold_rows.insert(connection, hold)
-    return _followed(connection, alert, rule, by, policy)
+    _audit(connection, by, "alert.shelved", alert_id, f"{for_s / HOUR_S:g} h: {reason}")
+    return _followed(connection, alert, rules, by, policy)
 
 
 def unshelve(
     connection: sa.Connection,
     alert_id: str,
     by: Person,
-    rule: Rule | None,
+    rules: Mapping[str, Rule],
     policy: AlertPolicy = POLICY,
 ) -> Alert:
     """End a shelving before its time. Raises: ConflictError if it is not shelved."""
@@ -142,10 +143,11 @@ def unshelve(
     if shelved is None:
         raise ConflictError(f"alert {alert_id} is {alert.state.value}; it is not shelved")
     hold_rows.end(connection, shelved, by.at_ms, by.name)
-    return _followed(connection, alert, rule, by, policy)
+    _audit(connection, by, "alert.unshelved", alert_id, "")
+    return _followed(connection, alert, rules, by, policy)
 
 
-def plan(connection: sa.Connection, wanted: Plan, by: Person) -> Hold:
+def plan(connection: sa.Connection, wanted: Plan, by: Person, rules: Mapping[str, Rule]) -> Hold:
     """Plan a maintenance window, or take something out of service; intake begins it in time.
 
     Raises: ForbiddenError, InvalidError, NotFoundError.
@@ -153,6 +155,8 @@ def plan(connection: sa.Connection, wanted: Plan, by: Person) -> Hold:
     _require(by, Role.MANAGER, "maintenance")
     reason = _said(wanted.reason, "maintenance needs a reason")
     _check_scope(connection, wanted)
+    if wanted.rule and wanted.rule not in rules and wanted.rule not in OWN_RULES:
+        raise NotFoundError(f"there is no rule {wanted.rule!r}")
     if wanted.until_ms is not None and wanted.until_ms <= max(wanted.from_ms, by.at_ms):
         raise InvalidError("the window must end after it begins, and after now")
     hold = Hold(
@@ -208,10 +212,14 @@ def scope(hold: Hold) -> str:
 
 
 def _followed(
-    connection: sa.Connection, alert: Alert, rule: Rule | None, by: Person, policy: AlertPolicy
+    connection: sa.Connection,
+    alert: Alert,
+    rules: Mapping[str, Rule],
+    by: Person,
+    policy: AlertPolicy,
 ) -> Alert:
     book = Book.of(connection, [alert], by.at_ms, policy)
-    changed = book.follow_holds(alert, rule, by.name)
+    changed = book.follow_holds(alert, rules.get(alert.rule), by.name)
     book.write(connection)
     return changed
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from cloud import alert_desk_cli
 from cloud.performance_cli import performance
 
 app = typer.Typer(no_args_is_help=True, help="Alerts, and how they perform.")
@@ -11,7 +12,8 @@ app = typer.Typer(no_args_is_help=True, help="Alerts, and how they perform.")
 
 @app.callback()
 def _alerts() -> None:
-    """A group, also while it has one command."""
+    """A group of commands."""
 
 
 app.command()(performance)
+alert_desk_cli.register(app)

@@ -20,6 +20,7 @@ from cloud.web.api import (
     export,
     gateways,
     inbox,
+    maintenance,
     performance,
     quarantine,
     series,
@@ -41,6 +42,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     export.router,
     performance.router,  # before /alerts/{alert}
     alerts.router,
+    maintenance.router,
     cases.router,
     completeness.router,
     gateways.router,

@@ -158,6 +158,39 @@ class SeriesStatistics(View):
     exceedance: Exceedance | None = Field(description="null unless `limit` was asked for")
 
 
+class Hold(View):
+    """What keeps alerts from being raised. Empty is not asked for; all the rest must fit."""
+
+    id: str
+    kind: str = Field(description="shelved, topology, maintenance, service")
+    alert: str
+    rule: str
+    device: str
+    gateway: str
+    tag: str
+    tag_value: str
+    silence_only: bool = Field(description="Only alerts of missing data")
+    from_ms: Instant
+    until_ms: Instant | None = Field(description="null: until somebody ends it")
+    reason: str
+    made_by: str = Field(description="Empty for the product itself")
+    made_ms: Instant
+    begun: bool = Field(description="In force, or has been")
+    ended_ms: Instant | None
+    ended_by: str
+
+
+class Flood(View):
+    """More alerts at a desk than a person can answer."""
+
+    id: int
+    desk: str = Field(description="The value of alerts.desk_tag; empty where there is one desk")
+    began_ms: Instant
+    ended_ms: Instant | None
+    first_alert: str = Field(description="First-out: the alert that it began with")
+    alerts: int = Field(description="That belong to it so far")
+
+
 class Alert(View):
     """One occurrence of a rule on a measurement, in an ISA-18.2 state."""
 
@@ -186,6 +219,11 @@ class Alert(View):
     historical: bool = Field(description="Found in late readings; nobody was told")
     refuted_ms: Instant | None = Field(description="When late readings showed it never was")
     version: int = Field(description="Counts up with each change")
+    assignee: str = Field("", description="Who looks after it; empty for nobody")
+    group: str = Field("", description="The first alert of its group; empty for none")
+    flood: int | None = Field(None, description="The flood it belongs to")
+    first_out: bool = Field(False, description="The first of its flood")
+    hold: Hold | None = Field(None, description="What holds it, in SHLVD, DSUPR and OOSRV")
 
 
 class AlertEvent(View):

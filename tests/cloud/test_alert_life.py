@@ -68,12 +68,12 @@ class Desk:
     ) -> Alert:
         with self.database.write() as connection:
             by = self.person(role)
-            for_s, rule = hours * 3_600, RULES.by_id["loud"]
-            return alert_desk.shelve(connection, alert, reason, for_s, by, rule, self.policy)
+            for_s, rules = hours * 3_600, ALL.by_id
+            return alert_desk.shelve(connection, alert, reason, for_s, by, rules, self.policy)
 
     def unshelve(self, alert: str) -> Alert:
         with self.database.write() as connection:
-            return alert_desk.unshelve(connection, alert, self.person(), None)
+            return alert_desk.unshelve(connection, alert, self.person(), ALL.by_id)
 
     def plan(
         self,
@@ -93,7 +93,7 @@ class Desk:
             **named,
         )
         with self.database.write() as connection:
-            return alert_desk.plan(connection, plan, self.person(Role.MANAGER)).id
+            return alert_desk.plan(connection, plan, self.person(Role.MANAGER), ALL.by_id).id
 
     def end(self, hold: str, role: Role = Role.MANAGER) -> None:
         with self.database.write() as connection:
@@ -396,6 +396,7 @@ def test_a_window_is_called_off(desk: Desk) -> None:
         ({}, InvalidError, "say what it is about"),
         ({"tag": "site"}, InvalidError, "a tag needs a value"),
         ({"device": "noise-9"}, NotFoundError, "no device 'noise-9'"),
+        ({"rule": "lout"}, NotFoundError, "no rule 'lout'"),
         ({"gateway": "g9"}, NotFoundError, "no gateway 'g9'"),
         ({"device": "noise-1", "reason": ""}, InvalidError, "needs a reason"),
     ],

@@ -6,10 +6,12 @@ from collections.abc import Collection, Iterable, Mapping
 
 import sqlalchemy as sa
 
-from cloud import alerts
+from cloud import alert_crowds, alerts, hold_rows
 from cloud.alert_rows import Alert, AlertEvent, alert_of
+from cloud.core.holds import Hold
 from cloud.core.isa_18_2 import State
 from cloud.state import schema
+from cloud.state.values import values_of
 from cloud.web import models
 from cloud.web.queries.devices import names_of
 from contract.quantities import unit_of
@@ -25,6 +27,9 @@ def page(
     device: str = "",
     since_ms: int | None = None,
     records: Collection[alerts.Record] = (),
+    group: str = "",
+    flood: int | None = None,
+    assignee: str | None = None,
     limit: int,
     cursor: str = "",
 ) -> models.Page[models.Alert]:
@@ -36,6 +41,9 @@ def page(
         device=device,
         since_ms=since_ms,
         records=records,
+        group=group,
+        flood=flood,
+        assignee=assignee,
         cursor=cursor,
         limit=limit,
     )
@@ -64,7 +72,18 @@ def views(connection: sa.Connection, found: Iterable[Alert]) -> list[models.Aler
     """Return alerts as people see them, in the same order."""
     rows = list(found)
     names = names_of(connection, {alert.device for alert in rows})
-    return [_view(alert, names) for alert in rows]
+    held = hold_rows.some(connection, {alert.held_by for alert in rows} - {""})
+    return [_view(alert, names, held.get(alert.held_by)) for alert in rows]
+
+
+def hold_view(hold: Hold) -> models.Hold:
+    """Return a hold as people see it."""
+    return models.Hold(**values_of(hold))  # type: ignore[arg-type]
+
+
+def floods(connection: sa.Connection) -> list[models.Flood]:
+    """Return the floods that are not over."""
+    return [models.Flood(**values_of(each)) for each in alert_crowds.open_floods(connection)]  # type: ignore[arg-type]
 
 
 def counts(connection: sa.Connection) -> dict[tuple[str, str], int]:
@@ -78,7 +97,7 @@ def counts(connection: sa.Connection) -> dict[tuple[str, str], int]:
     return {(state, severity): number for state, severity, number in rows}
 
 
-def _view(alert: Alert, names: Mapping[str, str]) -> models.Alert:
+def _view(alert: Alert, names: Mapping[str, str], hold: Hold | None) -> models.Alert:
     return models.Alert(
         id=alert.id,
         rule=alert.rule,
@@ -105,6 +124,11 @@ def _view(alert: Alert, names: Mapping[str, str]) -> models.Alert:
         historical=alert.historical,
         refuted_ms=alert.refuted_ms,
         version=alert.version,
+        assignee=alert.assignee,
+        group=alert.group_id,
+        flood=alert.flood,
+        first_out=alert.first_out,
+        hold=hold_view(hold) if hold else None,
     )
 
 

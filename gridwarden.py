@@ -41,6 +41,9 @@ COMMANDS: dict[str, Command] = {
     "alerts": Command(
         module="cloud.alerts_cli", extra="cloud", help="how well alerts serve those who answer"
     ),
+    "cases": Command(
+        module="cloud.cases.cli", extra="cloud", help="what other case systems are told of cases"
+    ),
     "profile": Command(
         module="device_profiles.cli", extra="", help="list, show, check and test device profiles"
     ),

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from cloud.cases import CASE_SYSTEMS, outbox, timers
+from cloud.cases import CASE_SYSTEMS, others, outbox, timers
 from cloud.commander import Commander
 from cloud.config import CloudConfig
 from cloud.core.gate import GatePolicy
@@ -143,6 +143,7 @@ def run_intake(config: CloudConfig, stop: threading.Event) -> None:
                 "commands": lambda: commander.run(stop),
                 "sealer": lambda: keeper.run(stop),
                 "outbox": lambda: _drain(database, config.zone, clock, stop),
+                **others.tasks(config.case_systems, database, clock, stop),
             },
         )
 
@@ -187,6 +188,7 @@ def run_web(config: CloudConfig) -> None:
             clock=SystemClock(),
             timezone=config.zone,
             alerts=config.alerts.policy,
+            callback_secrets=others.callback_secrets(config.case_systems),
         )
         serve(services, config.web.host, config.web.port)
 

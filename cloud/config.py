@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from cloud.cases.settings import CaseSystems, files_of
+from cloud.cases.settings import resolved as resolved_systems
 from cloud.core.alert_policy import HOUR_S, POLICY, AlertPolicy
 from cloud.core.model import Role
 from cloud.core.waiting import BOUNDS, Adopt, Bounds
@@ -226,6 +228,7 @@ class CloudConfig(_Section):
     rules: Rules = Rules()
     alerts: Alerts = Alerts()
     commands: Commands = Commands()
+    case_systems: CaseSystems = {}
     timezone: str = "Asia/Shanghai"
 
     @field_validator("timezone")
@@ -284,6 +287,7 @@ def load(path: Path) -> CloudConfig:
                 update={"files": tuple(base / file for file in config.rules.files)}
             ),
             "series": _series(config.series, base),
+            "case_systems": resolved_systems(config.case_systems, base),
         }
     )
     problems = [
@@ -330,6 +334,8 @@ def _files(config: CloudConfig) -> list[tuple[strict_yaml.Where, Path]]:
             for name in ("token_file", "password_file")
             if (file := getattr(influxdb, name)) is not None
         ]
+    for name, system in config.case_systems.items():
+        files += [(("case_systems", name, key), file) for key, file in files_of(system).items()]
     if config.broker.ca_file:
         files.append((("broker", "ca_file"), config.broker.ca_file))
     return files

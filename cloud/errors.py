@@ -5,11 +5,14 @@ RejectedError
 ├ ConflictError     not in this state, or somebody was faster  409
 ├ ForbiddenError    the role may not do this                   403
 └ InvalidError      something required is missing or wrong     422
+
+TransportError
+└ RetryLater        another system said when to come again
 """
 
 from __future__ import annotations
 
-from contract.errors import RejectedError
+from contract.errors import RejectedError, TransportError
 
 
 class NotFoundError(RejectedError):
@@ -26,3 +29,11 @@ class ForbiddenError(RejectedError):
 
 class InvalidError(RejectedError):
     """What was asked lacks something, or says something that is not allowed."""
+
+
+class RetryLater(TransportError):
+    """Another system failed, and is better left alone for some time."""
+
+    def __init__(self, words: str, after_s: float) -> None:
+        super().__init__(words)
+        self.after_s = after_s

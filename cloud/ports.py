@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from cloud.core.case_message import Link, Message, Theirs, Told
 from cloud.core.columns import Columns
 from cloud.core.gate import Decision
 
@@ -182,5 +183,34 @@ class CaseSystem(Protocol):
         """Tell that an alert's sensor is back to normal. It never closes a case.
 
         Raises: as raised().
+        """
+        ...
+
+
+class OtherCaseSystem(Protocol):
+    """A case system that is not ours. The courier calls it (cloud/cases/courier.py).
+
+    No transaction is open meanwhile. What it is told must be there once, however often it is told.
+    """
+
+    def tell(self, message: Message, link: Link, *, again: bool) -> Told:
+        """Tell one step of a case. Steps of a case come in order, one at a time.
+
+        again: an attempt went before whose outcome is not known; so look whether it is there.
+        Raises: TransportError to be called again later; RejectedError if it refused for good.
+        """
+        ...
+
+    def statuses(self, links: Sequence[Link]) -> list[Theirs]:
+        """Return how cases stand there; those it says nothing of are left out.
+
+        Raises: TransportError; RejectedError.
+        """
+        ...
+
+    def listing(self, from_ms: int, to_ms: int) -> list[Theirs] | None:
+        """Return what it has that came in between, ours or not; None if it cannot be asked.
+
+        Raises: TransportError; RejectedError.
         """
         ...

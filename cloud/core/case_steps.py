@@ -36,6 +36,7 @@ class Step(StrEnum):
     ATTACH = "attach"
     SENSOR_NORMAL = "sensor normal"
     SENSOR_ABNORMAL = "sensor abnormal"
+    ELSEWHERE = "elsewhere"
     SINGLED_OUT = "singled out"
     DUE_SOON = "due soon"
     OVERDUE = "overdue"
@@ -146,6 +147,7 @@ STEPS: dict[Step, StepInfo] = {
     Step.ATTACH: _itself("并入", "attach"),
     Step.SENSOR_NORMAL: _itself("传感器恢复正常", "sensor normal"),
     Step.SENSOR_ABNORMAL: _itself("传感器再次异常", "sensor abnormal again"),
+    Step.ELSEWHERE: _itself("外部系统反馈", "status in another system"),
     Step.SINGLED_OUT: _itself("多次发生，重点关注", "singled out as recurring"),
     Step.DUE_SOON: _itself("临期预警", "due soon"),
     Step.OVERDUE: _itself("超期", "overdue"),
@@ -229,6 +231,7 @@ _STAYING = (
     Step.ATTACH,
     Step.SENSOR_NORMAL,
     Step.SENSOR_ABNORMAL,
+    Step.ELSEWHERE,
     Step.SINGLED_OUT,
     Step.DUE_SOON,
     Step.OVERDUE,

@@ -17,6 +17,12 @@ from cloud.state.tables.cases import (
     cases,
 )
 from cloud.state.tables.commands import command_parts, commands
+from cloud.state.tables.exchange import (
+    case_callbacks,
+    case_deliveries,
+    case_links,
+    case_systems,
+)
 from cloud.state.tables.hindsight import conditions, hindsight
 from cloud.state.tables.holds import floods, holds
 from cloud.state.tables.people import accounts, audit, sessions
@@ -53,8 +59,12 @@ __all__ = [
     "audit",
     "blocks",
     "case_alerts",
+    "case_callbacks",
+    "case_deliveries",
     "case_events",
+    "case_links",
     "case_requests",
+    "case_systems",
     "case_tasks",
     "case_waiting",
     "cases",

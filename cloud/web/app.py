@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse, Response
 from fastapi.routing import APIRoute
 from starlette.staticfiles import StaticFiles
 
-from cloud.web import health, metrics, problems, signin
+from cloud.web import callbacks, health, metrics, problems, signin
 from cloud.web.api import (
     alerts,
     cases,
@@ -21,6 +21,7 @@ from cloud.web.api import (
     gateways,
     inbox,
     maintenance,
+    outbox,
     performance,
     quarantine,
     series,
@@ -47,6 +48,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     completeness.router,
     gateways.router,
     inbox.router,
+    outbox.router,
     commands.router,
     quarantine.router,
     stream.router,
@@ -83,6 +85,7 @@ def create_app(services: Services, *, console: bool = True) -> FastAPI:
     app.include_router(health.router)
     app.include_router(metrics.router)
     app.include_router(signin.router)
+    app.include_router(callbacks.router)
     app.mount(API, api)
     app.mount("/static", StaticFiles(directory=STATIC))
     app.add_route("/favicon.ico", _favicon)

@@ -27,7 +27,7 @@ VISITOR = "gridwarden.visitor"  # in the scope of the console's requests
 
 # What is served without a session, or checks it itself.
 OPEN = ("/login", "/logout", "/language", "/healthz", "/readyz", "/metrics", "/favicon.ico")
-OPEN_BELOW = ("/api/", "/static/", "/_nicegui/")
+OPEN_BELOW = ("/api/", "/callbacks/", "/static/", "/_nicegui/")
 SOCKET = "/_nicegui_ws/"
 
 # NiceGUI compiles Vue templates in the browser and starts from an inline script.
@@ -143,7 +143,7 @@ def _unfit_body(headers: Mapping[str, str]) -> Problem | None:
 
 
 def _area(path: str) -> str:
-    if path.startswith("/api/"):
+    if path.startswith(("/api/", "/callbacks/")):
         return "api"
     if path.startswith(("/static/", "/_nicegui/", "/favicon.ico")):
         return "assets"

@@ -410,6 +410,36 @@ class Waiting(View):
     decided_ms: Instant | None
 
 
+class Delivery(View):
+    """A step of a case that another system was not told yet."""
+
+    id: int
+    system: str = Field(description="Its name in case_systems")
+    case: str
+    step: str
+    state: str = Field(description="waiting, dead, done, given up")
+    attempts: int
+    error: str = Field(description="What the other side said last")
+    created_ms: Instant
+    next_attempt_ms: Instant = Field(description="Not before; of no meaning once it is dead")
+    by: str = Field(description="Who had it tried again, or gave it up")
+
+
+class OutboxCount(View):
+    """How much of a system is in a state."""
+
+    system: str
+    state: str
+    deliveries: int
+
+
+class Outbox(View):
+    """What goes to other case systems."""
+
+    systems: list[OutboxCount]
+    items: list[Delivery] = Field(description="Refused or failed, at most 500")
+
+
 class Arrival(View):
     """Readings of a device in some time. Those that are missing add up by their reasons."""
 

@@ -24,6 +24,7 @@ PREFIX = "urn:gridwarden:problem:"
 TYPES: dict[str, tuple[int, str]] = {
     "bad-credentials": (401, "Name or password is wrong"),
     "bad-cursor": (400, "The cursor is none of ours"),
+    "bad-signature": (401, "The signature is not that of this body, now"),
     "bad-range": (400, "The time range cannot be answered"),
     "conflict": (409, "Not in this state, or somebody was faster"),
     "cross-site": (403, "The request comes from another site"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
@@ -36,3 +37,4 @@ class Services:
     hours: DayHours = field(default_factory=DayHours)
     policy: GatePolicy = field(default_factory=GatePolicy)
     settings: Settings = field(default_factory=Settings)
+    callback_secrets: Mapping[str, str] = field(default_factory=dict)  # by case system

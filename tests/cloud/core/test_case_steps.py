@@ -30,6 +30,7 @@ _STAYING = (
     "attach",
     "sensor normal",
     "sensor abnormal",
+    "elsewhere",
     "singled out",
     "due soon",
     "overdue",

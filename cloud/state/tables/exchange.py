@@ -1,0 +1,68 @@
+"""What other case systems are told of cases, and what they say back."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, Text, text
+
+from cloud.state.tables.base import Id, metadata
+
+# Up to which event of the cases' trails everything has been written to case_deliveries.
+case_systems = Table(
+    "case_systems",
+    metadata,
+    Column("name", String(63), primary_key=True),
+    Column("event", BigInteger, nullable=False),
+    Column("polled_ms", BigInteger, nullable=False, server_default="0"),
+)
+
+# One row per step and system. Order is kept per (system, case).
+case_deliveries = Table(
+    "case_deliveries",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("system", String(63), nullable=False),
+    Column("case", String(32), ForeignKey("cases.id"), nullable=False),
+    Column("event", BigInteger, nullable=False),  # case_events.id
+    Column("message", Text, nullable=False),  # cloud.core.case_message.Message in JSON
+    Column("state", String(16), nullable=False),  # cloud.cases.deliveries.State
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_attempt_ms", BigInteger, nullable=False, server_default="0"),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("done_ms", BigInteger),
+    Column("error", Text, nullable=False, server_default=""),
+    Column("by", Text, nullable=False, server_default=""),  # who gave it up, or had it tried again
+    Index("uq_case_deliveries_event", "system", "event", unique=True),
+    Index(
+        "ix_case_deliveries_unfinished",
+        "system",
+        "case",
+        "id",
+        sqlite_where=text("state IN ('waiting', 'dead')"),
+        postgresql_where=text("state IN ('waiting', 'dead')"),
+    ),
+)
+
+# What a case is called elsewhere, and how it stands there.
+case_links = Table(
+    "case_links",
+    metadata,
+    Column("system", String(63), primary_key=True),
+    Column("case", String(32), ForeignKey("cases.id"), primary_key=True),
+    Column("remote", Text, nullable=False, server_default=""),
+    Column("token", Text, nullable=False, server_default=""),
+    Column("since_ms", BigInteger, nullable=False),
+    Column("given_up", Text, nullable=False, server_default=""),  # why it is not told there at all
+    Column("status", String(16), nullable=False, server_default=""),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("updated_ms", BigInteger, nullable=False, server_default="0"),
+    Index("ix_case_links_remote", "system", "remote"),
+)
+
+# Callbacks that were taken, so that none is taken twice.
+case_callbacks = Table(
+    "case_callbacks",
+    metadata,
+    Column("system", String(63), primary_key=True),
+    Column("id", String(200), primary_key=True),
+    Column("at_ms", BigInteger, nullable=False),
+)

@@ -43,8 +43,8 @@ def bucket_starts(tier: Tier, at_ms: NDArray[np.int64], zone: ZoneInfo) -> NDArr
         return at_ms - at_ms % HOUR_MS
     if not len(at_ms):
         return at_ms
-    midnights = _midnights(int(at_ms.min()), int(at_ms.max()), zone)
-    return midnights[np.searchsorted(midnights, at_ms, side="right") - 1]
+    found = midnights(int(at_ms.min()), int(at_ms.max()), zone)
+    return found[np.searchsorted(found, at_ms, side="right") - 1]
 
 
 def bucket_of(tier: Tier, at_ms: int, zone: ZoneInfo) -> int:
@@ -58,7 +58,7 @@ def bucket_end(tier: Tier, from_ms: int, zone: ZoneInfo) -> int:
         return from_ms + MINUTE_MS
     if tier is Tier.HOUR:
         return from_ms + HOUR_MS
-    return int(_midnights(from_ms, from_ms, zone)[1])
+    return int(midnights(from_ms, from_ms, zone)[1])
 
 
 def roll(columns: Columns, ways: NDArray[np.int8], zone: ZoneInfo) -> dict[Tier, Rolled]:
@@ -117,7 +117,7 @@ def _days_are_even(from_ms: int, zone: ZoneInfo) -> bool:
     return len(offsets) == 1 and bucket_of(Tier.DAY, from_ms, zone) == from_ms
 
 
-def _midnights(first_ms: int, last_ms: int, zone: ZoneInfo) -> NDArray[np.int64]:
+def midnights(first_ms: int, last_ms: int, zone: ZoneInfo) -> NDArray[np.int64]:
     """Return the local midnights from the last one at or before first_ms to past last_ms."""
     day = datetime.fromtimestamp(first_ms // 1000, UTC).astimezone(zone).date()
     found: list[int] = []

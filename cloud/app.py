@@ -12,6 +12,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from cloud.cases import CASE_SYSTEMS, others, outbox, timers
+from cloud.cases.release import release
 from cloud.commander import Commander
 from cloud.config import CloudConfig
 from cloud.core.gate import GatePolicy
@@ -106,6 +107,7 @@ def run_intake(config: CloudConfig, stop: threading.Event) -> None:
     Raises: ConfigError before anything starts; whatever ended one of them, after all have ended.
     """
     rule_set = rules(config)
+    policy = config.case_policy
     with _opened(config) as database, exclusive(config.data / "intake.lock", "intake"):
         clock = SystemClock()
         opened = opened_store(config, database)
@@ -142,8 +144,8 @@ def run_intake(config: CloudConfig, stop: threading.Event) -> None:
                 "intake": lambda: intake.run(stop),
                 "commands": lambda: commander.run(stop),
                 "sealer": lambda: keeper.run(stop),
-                "outbox": lambda: _drain(database, config.zone, clock, stop),
                 **others.tasks(config.case_systems, database, clock, stop),
+                "outbox": lambda: _drain(database, config.zone, policy, clock, stop),
             },
         )
 
@@ -180,12 +182,14 @@ def run_web(config: CloudConfig) -> None:
     Raises: ConfigError before anything starts, e.g. if the port is in use.
     """
     rule_set = rules(config)
+    policy = config.case_policy
     with _opened(config) as database:
         services = Services(
             database=database,
             series_store=store(config, database),
             rules=rule_set,
             clock=SystemClock(),
+            policy=policy,
             timezone=config.zone,
             alerts=config.alerts.policy,
             callback_secrets=others.callback_secrets(config.case_systems),
@@ -246,12 +250,14 @@ def _together(stop: threading.Event, tasks: dict[str, Callable[[], None]]) -> No
         raise errors[0]
 
 
-def _drain(database: Database, zone: ZoneInfo, clock: Clock, stop: threading.Event) -> None:
-    case_system = CASE_SYSTEMS["ledger"](zone)
-    gate = GatePolicy()
+def _drain(
+    database: Database, zone: ZoneInfo, gate: GatePolicy, clock: Clock, stop: threading.Event
+) -> None:
+    case_system = CASE_SYSTEMS["ledger"](zone, gate)
     while not stop.wait(OUTBOX_EVERY_S):
         try:
             outbox.drain(database, case_system, gate, clock.now_ms(), limit=OUTBOX_ROWS)
+            release(database, case_system, gate, clock.now_ms())
             timers.tick(database, clock.now_ms(), gate)
         except StorageError as error:
             log.error("outbox not drained, trying again: %s", error)

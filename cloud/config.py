@@ -9,9 +9,11 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from cloud.cases.city import Cases, policy_of
 from cloud.cases.settings import CaseSystems, files_of
 from cloud.cases.settings import resolved as resolved_systems
 from cloud.core.alert_policy import HOUR_S, POLICY, AlertPolicy
+from cloud.core.gate import GatePolicy
 from cloud.core.model import Role
 from cloud.core.waiting import BOUNDS, Adopt, Bounds
 from contract import strict_yaml
@@ -229,6 +231,7 @@ class CloudConfig(_Section):
     alerts: Alerts = Alerts()
     commands: Commands = Commands()
     case_systems: CaseSystems = {}
+    cases: Cases = Cases()
     timezone: str = "Asia/Shanghai"
 
     @field_validator("timezone")
@@ -256,6 +259,11 @@ class CloudConfig(_Section):
             waiting_readings_of_device=self.inbox.readings_per_device,
             waiting_days=self.inbox.days,
         )
+
+    @property
+    def case_policy(self) -> GatePolicy:
+        """What the city set about cases. Raises: ConfigError for an area grid that is none."""
+        return policy_of(self.cases, self.zone)
 
     @property
     def zone(self) -> ZoneInfo:
@@ -288,6 +296,7 @@ def load(path: Path) -> CloudConfig:
             ),
             "series": _series(config.series, base),
             "case_systems": resolved_systems(config.case_systems, base),
+            "cases": _cases(config.cases, base),
         }
     )
     problems = [
@@ -309,6 +318,13 @@ def load(path: Path) -> CloudConfig:
     if problems:
         raise ConfigError(*problems)
     return resolved
+
+
+def _cases(cases: Cases, base: Path) -> Cases:
+    if cases.grid is None:
+        return cases
+    grid = cases.grid.model_copy(update={"file": base / cases.grid.file})
+    return cases.model_copy(update={"grid": grid})
 
 
 def _series(series: SeriesSettings, base: Path) -> SeriesSettings:
@@ -336,6 +352,8 @@ def _files(config: CloudConfig) -> list[tuple[strict_yaml.Where, Path]]:
         ]
     for name, system in config.case_systems.items():
         files += [(("case_systems", name, key), file) for key, file in files_of(system).items()]
+    if config.cases.grid:
+        files.append((("cases", "grid", "file"), config.cases.grid.file))
     if config.broker.ca_file:
         files.append((("broker", "ca_file"), config.broker.ca_file))
     return files

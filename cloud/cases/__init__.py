@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from cloud.cases.ledger import Ledger
+from cloud.core.gate import GatePolicy
 from cloud.ports import CaseSystem
 
-# By the name that the configuration says; each is made for the time zone of the installation.
-CASE_SYSTEMS: dict[str, Callable[[ZoneInfo], CaseSystem]] = {
+
+class MakesCaseSystem(Protocol):
+    """Makes one for the time zone of the installation, and for what its city set."""
+
+    def __call__(self, zone: ZoneInfo, policy: GatePolicy = ...) -> CaseSystem: ...
+
+
+# By the name that the configuration says.
+CASE_SYSTEMS: dict[str, MakesCaseSystem] = {
     "ledger": Ledger,
 }

@@ -151,6 +151,7 @@ def _open(
         severity=alert.severity,
         state=State.OPENED,
         unit=decision.unit,
+        cell=decision.cell,
         sensor_normal_ms=None,
         opened_ms=at_ms,
         due_ms=dues.next(State.OPENED),

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from cloud import alert_rows
 from cloud.alert_topics import RAISED, REFUTED, RETURNED
+from cloud.cases import waiting
 from cloud.cases.refuted import note_refuted
 from cloud.core.gate import GatePolicy, decide
 from cloud.core.model import Device
@@ -137,13 +138,14 @@ def _deliver(
     alert = alert_rows.load(connection, message.key)
     if alert.refuted_ms is not None:
         return
-    device = _device(connection, alert.device)
+    device = device_of(connection, alert.device)
     decision = decide(alert.severity, alert.category, device, now_ms, gate)
-    if decision.opens:
+    if decision.opens and not waiting.hold(connection, alert, decision, now_ms, gate):
         case_system.raised(connection, alert, decision, now_ms)
 
 
-def _device(connection: sa.Connection, device: str) -> Device:
+def device_of(connection: sa.Connection, device: str) -> Device:
+    """Return a device as the gate knows it."""
     table = schema.devices
     row = connection.execute(sa.select(table).where(table.c.id == device)).one()
     return Device(
@@ -153,6 +155,8 @@ def _device(connection: sa.Connection, device: str) -> Device:
         owner=row.owner,
         tags=row.tags,
         period_s=row.period_s,
+        latitude=row.latitude,
+        longitude=row.longitude,
     )
 
 

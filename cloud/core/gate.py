@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, time
+from enum import StrEnum
 
 from cloud.core.case_steps import Label
+from cloud.core.grid import Cell, find_cell
 from cloud.core.model import Device, Severity
 from cloud.core.working_time import Calendar, Span, due
 
+OUTSIDE = "-"  # the cell of what is outside every cell
 _A_DAY = Span(24)
 _TWO_DAYS = Span(48)
 
@@ -81,6 +85,51 @@ class Dues:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnitRule:
+    """Who is responsible. cell, category, owner: "" fits all; a category fits those below it.
+
+    E.g. category "04" fits 04-03; cell and owner fit exactly.
+    """
+
+    unit: str
+    cell: str = ""
+    category: str = ""
+    owner: str = ""
+
+    def fits(self, cell: str, category: str, owner: str) -> bool:
+        """Whether this says who is responsible for a matter."""
+        same = (not self.cell or self.cell == cell) and (not self.owner or self.owner == owner)
+        below = category == self.category or category.startswith(f"{self.category}-")
+        return same and (not self.category or below)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """Which alerts wait before they become cases, and for what. What is critical never waits.
+
+    lasting_s: so long an alert of a severity must last. hours: local times between which cases are
+    opened. confirm, confirm_categories: a person looks first. most: cases opened within within_s;
+    those above it queue.
+    """
+
+    lasting_s: Mapping[Severity, float] = field(default_factory=dict)
+    hours: tuple[time, time] | None = None
+    confirm: frozenset[Severity] = frozenset()
+    confirm_categories: frozenset[str] = frozenset()
+    most: int = 200
+    within_s: float = 600.0
+
+
+class Wait(StrEnum):
+    """What an alert waits for at the gate."""
+
+    LASTING = "lasting"
+    HOURS = "hours"
+    CONFIRM = "confirm"
+    FLOOD = "flood"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GatePolicy:
     """What a city sets. Every default here is our judgement; no document says so.
 
@@ -90,6 +139,11 @@ class GatePolicy:
     verify:      how long verification may take, from handling.
     warn_s:      so long before it is due, people are warned.
     reopen_days: a case closed so recently is reopened, not followed by another.
+    calendar:    working time, for the time limits that are counted in it.
+    categories:  those there are, by code.
+    cells:       the area grid; outside_refused: an alert outside every cell makes no case.
+    unit_rules:  who is responsible where for what; the first that fits.
+    gate:        which alerts wait, and for what.
     repeats:     a matter that arises so often in repeat_days stands out.
     grace_s:     closed while the sensor is beyond its limit, a case is reworked after so long.
     """
@@ -125,6 +179,11 @@ class GatePolicy:
     repeat_days: float = 30.0
     repeats: int = 3
     grace_s: float = 3_600.0
+    categories: Mapping[str, Label] = field(default_factory=lambda: CATEGORIES)
+    cells: tuple[Cell, ...] = ()
+    outside_refused: bool = False
+    unit_rules: tuple[UnitRule, ...] = ()
+    gate: Gate = field(default_factory=Gate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +199,7 @@ class Decision:
     category: str
     unit: str
     dues: Dues
+    cell: str = ""
 
     @property
     def due_ms(self) -> int:
@@ -154,19 +214,73 @@ def decide(
 
     Args:    severity and category: the alert's. at_ms: when the case would be opened.
     """
+    of_asset = _category(category, device)
+    cell = cell_of(device.longitude, device.latitude, policy)
     reason = ""
     if not category:
         reason = "its rule makes no case"
+    elif of_asset not in policy.categories:
+        reason = f"its category {of_asset} is none of this city's"
     elif not severity.at_least(policy.least):
         reason = f"its severity is {severity.value}; a case takes {policy.least.value}"
+    elif policy.cells and cell is None and policy.outside_refused:
+        reason = "its place is outside every cell of the area grid"
+    code = cell.code if cell else OUTSIDE if policy.cells else ""
     return Decision(
         opens=not reason,
         reason=reason,
         asset=device.asset or device.id,
-        category=_category(category, device),
-        unit=device.owner or policy.units.get(device.kind, ""),
+        category=of_asset,
+        unit=unit_of(cell, of_asset, device.owner, device.kind, policy),
         dues=dues_of(severity, device.kind, at_ms, policy),
+        cell=code,
     )
+
+
+def cell_of(longitude: float | None, latitude: float | None, policy: GatePolicy) -> Cell | None:
+    """Return the cell that a place is in; None for none, or where the place is not known."""
+    if longitude is None or latitude is None:
+        return None
+    return find_cell(policy.cells, longitude, latitude)
+
+
+def unit_of(cell: Cell | None, category: str, owner: str, kind: str, policy: GatePolicy) -> str:
+    """Return who is responsible: by rule, else the owner, else the cell's, else the kind's."""
+    code = cell.code if cell else ""
+    for rule in policy.unit_rules:
+        if rule.fits(code, category, owner):
+            return rule.unit
+    return owner or (cell.unit if cell else "") or policy.units.get(kind, "")
+
+
+def waits_for(
+    severity: Severity,
+    category: str,
+    began_ms: int,
+    now_ms: int,
+    policy: GatePolicy,
+    *,
+    confirmed: bool = False,
+) -> Wait | None:
+    """Return what an alert must wait for before it becomes a case; None: nothing, but a flood.
+
+    confirmed: whether a person has said that it is a case; then only the hours count.
+    """
+    gate = policy.gate
+    if severity is Severity.CRITICAL:
+        return None
+    if not confirmed:
+        if severity in gate.confirm or category in gate.confirm_categories:
+            return Wait.CONFIRM
+        if now_ms - began_ms < gate.lasting_s.get(severity, 0.0) * 1000:
+            return Wait.LASTING
+    if gate.hours is not None:
+        at = datetime.fromtimestamp(now_ms / 1000, policy.calendar.zone).time()
+        begins, ends = gate.hours
+        open_now = begins <= at < ends if begins <= ends else at >= begins or at < ends
+        if not open_now:
+            return Wait.HOURS
+    return None
 
 
 def dues_of(severity: Severity, kind: str, at_ms: int, policy: GatePolicy) -> Dues:

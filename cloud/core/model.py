@@ -47,6 +47,8 @@ class Device:
     owner: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     period_s: float | None = None
+    latitude: float | None = None
+    longitude: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -298,6 +298,14 @@ class CaseEvent(View):
     due_ms: Instant | None = Field(description="The due time that the step met or missed")
 
 
+class CaseWaiting(View):
+    """An alert at the gate: not a case yet."""
+
+    alert: Alert
+    why: str = Field(description="confirm: for a person; lasting, hours, flood: for time")
+    since_ms: Instant
+
+
 class CaseRequest(View):
     """A step that takes a manager's approval, and waits for it."""
 

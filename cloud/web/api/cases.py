@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime, BaseModel, Field, JsonValue
 
-from cloud.cases import matters, steps
+from cloud.cases import matters, release, steps
 from cloud.cases.lists import Wanted
 from cloud.cases.steps import Given
 from cloud.core.case_steps import OPEN_STATES, STEPS, State
@@ -70,6 +70,13 @@ class Splitting(BaseModel):
     note: Note = ""
 
 
+class Confirmed(BaseModel):
+    """What a person says of an alert that waits."""
+
+    opens: bool = Field(description="true: it is a case; false: it is none, with a note")
+    note: Note = ""
+
+
 @router.get("", responses=problems(400))
 def list_cases(
     services: Having,
@@ -115,6 +122,36 @@ def list_cases(
     with services.database.read() as connection:
         now_ms = services.clock.now_ms()
         return cases.page(connection, wanted=wanted, now_ms=now_ms, limit=limit, cursor=cursor)
+
+
+@router.get("/waiting", responses=problems())
+def list_waiting(services: Having, _: Viewer) -> list[models.CaseWaiting]:
+    """List the alerts that wait at the gate, the oldest first; nothing of them is dropped."""
+    with services.database.read() as connection:
+        return cases.at_the_gate(connection)
+
+
+@router.post("/waiting/{alert}", responses=problems(403, 404, 409))
+def decide_waiting(
+    services: Having,
+    asking: Operator,
+    alert: Annotated[str, Path(description="The alert's id")],
+    told: Confirmed,
+) -> models.CaseDetail | None:
+    """Let an alert become a case, which is returned, or refuse it with a reason."""
+    now_ms, actor = services.clock.now_ms(), asking.account.actor
+    with services.database.write() as connection:
+        case = release.confirm(
+            connection,
+            alert,
+            actor,
+            opens=told.opens,
+            note=told.note,
+            now_ms=now_ms,
+            zone=services.timezone,
+            policy=services.policy,
+        )
+        return cases.one(connection, case, actor, now_ms) if case else None
 
 
 @router.get("/{case}", responses=problems(404))

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 
 import sqlalchemy as sa
 
-from cloud.cases import ledger, lists, rows
+from cloud.cases import ledger, lists, rows, waiting
 from cloud.core.case_roles import Actor, CaseRole
 from cloud.core.case_steps import OPEN_STATES, STEPS, next_steps
 from cloud.errors import NotFoundError
@@ -54,6 +54,16 @@ def one(connection: sa.Connection, case: str, actor: Actor, now_ms: int) -> mode
         next_steps=_next_steps(found, actor),
         request=_request(found.request),
     )
+
+
+def at_the_gate(connection: sa.Connection) -> list[models.CaseWaiting]:
+    """Return the alerts that wait to become cases, the oldest first."""
+    found = waiting.listed(connection)
+    shown = alerts.views(connection, [each.alert for each in found])
+    return [
+        models.CaseWaiting(alert=alert, why=each.why.value, since_ms=each.since_ms)
+        for alert, each in zip(shown, found, strict=True)
+    ]
 
 
 def counts(connection: sa.Connection) -> dict[str, int]:

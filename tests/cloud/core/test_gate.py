@@ -1,21 +1,32 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, time
+from zoneinfo import ZoneInfo
 
 from cloud.core.case_steps import Label
 from cloud.core.gate import (
     CATEGORIES,
     COVERS,
     NOISE_SOURCES,
+    OUTSIDE,
+    Gate,
     GatePolicy,
     TimeLimits,
+    UnitRule,
+    Wait,
+    cell_of,
     decide,
     dues_of,
+    unit_of,
+    waits_for,
 )
+from cloud.core.grid import Cell
 from cloud.core.model import Device, Severity
 from cloud.core.working_time import Span, due, parse_span
 
 HOUR_MS = 3_600_000
+SHANGHAI = ZoneInfo("Asia/Shanghai")
 NOW_MS = 1_790_000_000_000
 COVER = Device(id="manhole-1", kind="manhole", tags={"cover": "sewage"})
 METER = Device(id="noise-1", kind="noise", asset="GR-0815", owner="文化路街道办")
@@ -90,3 +101,54 @@ def test_every_category_has_its_names_and_fits_its_column() -> None:
         assert isinstance(label, Label)
         assert label.zh
         assert label.en
+
+
+GRID = (
+    Cell("C1", ((((116.0, 39.0), (117.0, 39.0), (117.0, 40.0), (116.0, 40.0), (116.0, 39.0)),),)),
+)
+IN_C1 = replace(METER, latitude=39.5, longitude=116.5)
+
+
+def test_a_case_stands_in_its_cell() -> None:
+    policy = GatePolicy(cells=GRID)
+    assert decide(Severity.MEDIUM, "05-08", IN_C1, NOW_MS, policy).cell == "C1"
+    away = replace(IN_C1, latitude=1.0)
+    assert decide(Severity.MEDIUM, "05-08", away, NOW_MS, policy).cell == OUTSIDE
+    assert decide(Severity.MEDIUM, "05-08", away, NOW_MS, GatePolicy()).cell == ""
+    refused = decide(Severity.MEDIUM, "05-08", away, NOW_MS, replace(policy, outside_refused=True))
+    assert refused.reason == "its place is outside every cell of the area grid"
+
+
+def test_who_is_responsible_by_cell_category_and_owner() -> None:
+    rules = (
+        UnitRule(unit="a", cell="C1", category="05", owner="文化路街道办"),
+        UnitRule(unit="b", category="05-08"),
+        UnitRule(unit="c", cell="C2"),
+    )
+    policy = GatePolicy(cells=GRID, unit_rules=rules)
+    cell = cell_of(116.5, 39.5, policy)
+    assert unit_of(cell, "05-08", METER.owner, "noise", policy) == "a"
+    assert unit_of(None, "05-08", METER.owner, "noise", policy) == "b"
+    assert unit_of(cell, "03-01", "", "noise", policy) == policy.units["noise"]
+    assert unit_of(replace(GRID[0], unit="d"), "03-01", "", "noise", policy) == "d"
+    assert unit_of(cell, "050", METER.owner, "noise", policy) == METER.owner
+    assert rules[0].fits("C1", "05-08", METER.owner)
+
+
+def test_a_category_that_is_none_of_the_citys() -> None:
+    decision = decide(Severity.HIGH, "99-99", METER, NOW_MS, GatePolicy())
+    assert decision.reason == "its category 99-99 is none of this city's"
+
+
+def test_hours_that_go_over_midnight_and_what_never_waits() -> None:
+    policy = GatePolicy(gate=Gate(hours=(time(22), time(6)), confirm=frozenset(Severity)))
+    at = [
+        round(datetime(2026, 9, 22, hour, tzinfo=SHANGHAI).timestamp() * 1000) for hour in (23, 9)
+    ]
+
+    def waits(severity: Severity, now_ms: int) -> Wait | None:
+        return waits_for(severity, "05-08", 0, now_ms, policy, confirmed=True)
+
+    assert [waits(Severity.HIGH, now_ms) for now_ms in at] == [None, Wait.HOURS]
+    assert [waits(Severity.CRITICAL, now_ms) for now_ms in at] == [None, None]
+    assert waits_for(Severity.HIGH, "05-08", 0, at[0], policy) is Wait.CONFIRM

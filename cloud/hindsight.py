@@ -23,7 +23,7 @@ from cloud.core.evaluate import Engine
 from cloud.core.hindsight import Replay
 from cloud.core.model import Series
 from cloud.core.rules import RuleSet
-from cloud.reconciling import Reconciliation
+from cloud.reconciling import Reconciliation, tell_of, untold
 from cloud.state import schema
 from cloud.state.database import Database
 from cloud.state.upsert import count, upsert_all
@@ -84,6 +84,7 @@ class Hindsight:
         self._series_of = series_of
         self._policy = policy
         self._waiting: dict[str, _Waiting] = {}
+        self._untold: set[int] = set()  # series where something holds that nobody was told
         self._study: _Study | None = None
         self._rested_s = -LONGEST_S  # not before this, while there are messages to take
 
@@ -92,6 +93,7 @@ class Hindsight:
         now_s = self._clock.monotonic_s()
         for row in connection.execute(sa.select(schema.hindsight)):
             self._waiting[row.device] = _Waiting(row.from_ms, row.queued_ms, now_s, now_s)
+        self._untold = untold(connection)
 
     def note(self, connection: sa.Connection, late: Mapping[str, int], now_ms: int) -> None:
         """Have devices wait whose earliest late readings are of these times."""
@@ -110,6 +112,15 @@ class Hindsight:
             if self._study and device in self._study.replays:
                 known.again_ms = min(from_ms, known.again_ms or from_ms)
         queue(connection, {device: self._waiting[device].from_ms for device in changed}, now_ms)
+
+    def heard(self, connection: sa.Connection, readings: Columns, now_ms: int) -> None:
+        """Have that told which was told to nobody because its series had long said nothing."""
+        if self._untold:
+            fresh = readings.series[readings.observed_ms >= now_ms - STALE_MS]
+            speaking = self._untold & set(fresh.tolist())
+            if speaking:
+                tell_of(connection, speaking, now_ms)
+                self._untold -= speaking
 
     def is_due(self, *, busy: bool) -> bool:
         """Whether there is something to do now. busy: whether there are messages to take."""
@@ -210,6 +221,7 @@ class Hindsight:
             self._leave(connection, list(study.replays), now_ms)
             count(connection, reconciliation.counts | {"history_passes": len(study.replays)})
             save(connection)
+            self._untold = untold(connection)
 
     def _leave(self, connection: sa.Connection, devices: Sequence[str], now_ms: int) -> None:
         """Take devices out of the queue, but for what came in since their pass began."""

@@ -111,6 +111,7 @@ class Line:
             ]
             changes = work.alerts + self._alert(connection, events)
             self._note_late(work)
+            self._hindsight.heard(connection, columns, now_ms)
             self._batches.save(connection, work.touched, now_ms)
             self._gatehouse.flush(connection, now_ms)
             count(connection, work.counts)

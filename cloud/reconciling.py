@@ -247,6 +247,44 @@ class Reconciliation:
         self._lines, self._messages, self._raised = [], [], []
 
 
+def untold(connection: sa.Connection) -> set[int]:
+    """Return the series where something holds that nobody was told."""
+    table = schema.alerts
+    query = sa.select(table.c.series).where(
+        table.c.historical, table.c.state != State.NORM.value, table.c.returned_ms.is_(None)
+    )
+    return set(connection.scalars(query))
+
+
+def tell_of(connection: sa.Connection, series: Collection[int], now_ms: int) -> int:
+    """Raise what was shown to nobody: conditions that hold, of series that speak again.
+
+    Returns how many there were.
+    """
+    table = schema.alerts
+    query = sa.select(table).where(
+        table.c.series.in_(series),
+        table.c.historical,
+        table.c.state != State.NORM.value,
+        table.c.returned_ms.is_(None),
+    )
+    found = [alert_rows.alert_of(row) for row in connection.execute(query.with_for_update())]
+    for alert in found:
+        told = replace(alert, historical=False, told_ms=now_ms, version=alert.version + 1)
+        line = AlertEvent(
+            at_ms=now_ms,
+            recorded_ms=now_ms,
+            event=Event.CONDITION,
+            from_state=alert.state,
+            to_state=alert.state,
+        )
+        alert_rows.correct(connection, replace(told, next_ms=next_due_ms(told.lasting)))
+        rows = [{"alert": alert.id, **values_of(line)}]
+        connection.execute(sa.insert(schema.alert_events), rows)
+        connection.execute(sa.insert(schema.outbox), [message_of(told, line)])
+    return len(found)
+
+
 def _holds(alert: Alert) -> bool:
     return alert.state is not State.NORM and alert.returned_ms is None
 

@@ -239,6 +239,16 @@ TEXTS: dict[str, tuple[str, str]] = {
     "alert.SHLVD": ("已搁置", "shelved"),
     "alert.DSUPR": ("设计抑制", "suppressed by design"),
     "alert.OOSRV": ("停用", "out of service"),
+    "alert.historical": ("历史补录", "found later"),
+    "alert.historical_why": (
+        "由迟到数据发现，未通知任何人",
+        "from late readings; nobody was told",
+    ),
+    "alert.refuted": ("已推翻", "refuted"),
+    "alert.refuted_why": (
+        "迟到数据表明从未发生",
+        "late readings showed that it never was",
+    ),
     "alert.none": ("没有活动告警", "No active alerts"),
     "alert.none_at_all": ("没有告警", "No alerts"),
     "alert.severity": ("级别", "Severity"),
@@ -253,6 +263,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "alert.by": ("{name} 于 {time} 确认", "by {name}, {time}"),
     "alerts.open": ("活动", "Active"),
     "alerts.all": ("全部", "All"),
+    "alerts.historical": ("历史补录", "Found later"),
+    "alerts.refuted": ("已推翻", "Refuted"),
     # Cases
     "case.none": ("没有未结案件", "No open cases"),
     "case.none_at_all": ("没有案件", "No cases"),

@@ -31,12 +31,17 @@ class Street:
     """One gateway with noise meters of a 10 s period, a database, and lines that come and go."""
 
     def __init__(
-        self, database: Database, rules: Sequence[Rule], *devices: str, now_s: float = 600.0
+        self,
+        database: Database,
+        rules: Sequence[Rule],
+        *devices: str,
+        now_s: float = 600.0,
+        births: Sequence[DeviceBirth] = (),
     ) -> None:
         self.database = database
         self.rules = RuleSet(rules=tuple(rules), fingerprint="test")
         self.clock = ManualClock(T0_MS + round(1000 * now_s))
-        self.devices = devices or ("noise-1",)
+        self.births = tuple(births) or tuple(map(noise_meter, devices or ("noise-1",)))
         self._seq = count(1)
         self.restart()
         self.line.take([self._birth()])
@@ -51,11 +56,15 @@ class Street:
 
     def take(self, readings: Iterable[tuple[str, float, float | None]]) -> None:
         """Take one batch of (device, seconds after T0, value)."""
-        told = tuple(
+        self.commit(
             Reading(device, "noise_laeq", T0_MS + round(1000 * s), value, quality_of(value))
             for device, s, value in readings
         )
-        payload = codec.encode_batch(Batch(epoch=EPOCH, seq=next(self._seq), readings=told))
+
+    def commit(self, readings: Iterable[Reading]) -> None:
+        """Take one batch."""
+        batch = Batch(epoch=EPOCH, seq=next(self._seq), readings=tuple(readings))
+        payload = codec.encode_batch(batch)
         self.line.take([Message(topic=topics.gateway_topic("cabinet", "data"), payload=payload)])
 
     def look_back(self) -> None:
@@ -106,16 +115,20 @@ class Street:
         )
 
     def _birth(self) -> Message:
-        told = tuple(
-            DeviceBirth(id=name, kind="noise", profile="x", period_s=10, measurements=())
-            for name in self.devices
-        )
         said = Birth(
-            gateway="cabinet", agent_version="1", config_version="1", born_ms=1, devices=told
+            gateway="cabinet",
+            agent_version="1",
+            config_version="1",
+            born_ms=1,
+            devices=self.births,
         )
         return Message(
             topic=topics.gateway_topic("cabinet", "birth"), payload=messages.encode(said)
         )
+
+
+def noise_meter(name: str) -> DeviceBirth:
+    return DeviceBirth(id=name, kind="noise", profile="x", period_s=10, measurements=())
 
 
 def quality_of(value: float | None) -> Quality:

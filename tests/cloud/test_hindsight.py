@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
@@ -9,14 +12,20 @@ from hypothesis import strategies as st
 
 from cloud import alerts, hindsight
 from cloud.alert_rows import Remark
+from cloud.cases import outbox
+from cloud.cases.ledger import Ledger
+from cloud.core.gate import GatePolicy
 from cloud.core.isa_18_2 import Event, State
 from cloud.core.model import ConditionBegan, ConditionEnded
 from cloud.core.rules import Direction, RuleSet, Schedule
+from cloud.ports import SeriesName, SeriesStore
+from cloud.series.importing import Importer, Part
 from cloud.state import schema
 from cloud.state.database import Database
+from cloud.voices import hot_past
 from contract.errors import StorageError
-from tests.cloud.core.rule_kit import T0_MS, make_rule
-from tests.cloud.history_kit import Street, in_order
+from tests.cloud.core.rule_kit import T0_MS, make_rule, told
+from tests.cloud.history_kit import ZONE, Street, in_order
 
 RULES = [
     make_rule(on_delay_s=20.0, off_delay_s=20.0, deadband=2.0),
@@ -288,3 +297,63 @@ def test_live_readings_go_before_late_ones(database: Database) -> None:
     assert street.line.has_history(busy=True)
     counted = {row.name: row.value for row in street.rows(schema.counters)}
     assert counted["history_passes"] == 1
+
+
+def test_imported_readings_are_evaluated_as_history(database: Database) -> None:
+    street = Street(database, RULES, now_s=86_400 * 30)
+    street.say((86_000 * 30, 40))
+    past = hot_past(database)
+    importer = Importer(database, cast("SeriesStore", SimpleNamespace(range=past)), T0_MS)
+    loud = [*span(70, 0, 100), *span(40, 110, 200)]
+    columns = told(*loud)
+    columns.series[:] = 0
+    done = importer.bring_in(
+        Part(names=[SeriesName(device="noise-1", measurement="noise_laeq")], columns=columns)
+    )
+    assert done.readings == len(loud)
+    street.restart()
+    street.look_back()
+    assert [(row.historical, row.began_ms) for row in street.alerts()] == [(True, T0_MS)]
+    assert street.told() == []
+
+
+def test_an_open_case_hears_that_its_alert_is_refuted_and_stays_open(
+    database: Database,
+) -> None:
+    street = Street(database, RULES)
+    ledger, gate = Ledger(ZONE), GatePolicy()
+    street.say((500, 70), (520, 70))
+    outbox.drain(database, ledger, gate, street.clock.now_ms())
+    street.say((510, 40))
+    street.look_back()
+    outbox.drain(database, ledger, gate, street.clock.now_ms())
+    (case,) = street.rows(schema.cases)
+    (alert,) = street.alerts()
+    assert case.state == "opened"
+    notes = [row.note for row in street.rows(schema.case_events)]
+    assert notes[-1] == f"{alert.id}: refuted by late readings"
+
+
+def test_what_was_refuted_before_anybody_looked_opens_no_case(database: Database) -> None:
+    street = Street(database, RULES)
+    street.say((500, 70), (520, 70))
+    street.say((510, 40))
+    street.look_back()
+    outbox.drain(database, Ledger(ZONE), GatePolicy(), street.clock.now_ms())
+    assert street.rows(schema.cases) == []
+
+
+def test_a_condition_shown_to_nobody_is_told_when_its_series_speaks_again(
+    database: Database,
+) -> None:
+    street = Street(database, RULES, now_s=7_200)
+    street.say((600, 70))
+    street.say(*span(70, 560, 590))
+    street.look_back()
+    assert street.told() == []
+    street.restart()
+    street.say((7_200, 70))
+    assert street.told() == ["alert.raised"]
+    assert [(row.state, row.historical) for row in street.alerts()] == [("UNACK", False)]
+    street.say((7_201, 70))
+    assert street.told() == ["alert.raised"]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 
 from anyio.to_thread import run_sync
 from nicegui import ui
 from nicegui.events import GenericEventArguments
 
+from cloud.alerts import Record
 from cloud.cases.lists import Wanted
 from cloud.core.model import Role
 from cloud.web import models
@@ -26,17 +28,18 @@ CLICKS = """(event) => {
 }"""
 
 
-async def show_alerts(screen: Screen, *, everything: bool) -> None:
-    """Build the page of alerts: the open ones, or the newest of all."""
+# Alerts that came to be known otherwise than when they happened, by the page's `show`.
+RECORDS = {each.value: each for each in (Record.HISTORICAL, Record.REFUTED)}
+
+
+async def show_alerts(screen: Screen, show: str) -> None:
+    """Build the page of alerts: the open ones, the newest of all, or those of one record."""
     w, may = screen.w, may_acknowledge(screen)
-    with (
-        ui.element("main").classes("gw-main").props("id=main"),
-        _card(screen, "alerts", everything),
-    ):
-        if everything:
+    with _page(), _card(screen, "alerts", show in ("all", *RECORDS), show, RECORDS):
+        if show in ("all", *RECORDS):
             table = ui.html(sanitize=False)
             draw = partial(views.alert_table, may_acknowledge=may, empty=w("alert.none_at_all"))
-            screen.follow(partial(_all_alerts, screen, table, draw))
+            screen.follow(partial(_all_alerts, screen, table, draw, RECORDS.get(show)))
         else:
             table = screen.block(("alerts", may), partial(_open_alerts, may))
         acknowledging(screen, table)
@@ -79,10 +82,13 @@ def acknowledging(screen: Screen, table: ui.html) -> None:
     table.on("click", clicked, js_handler=CLICKS)
 
 
-def newest_alerts(console: Console, device: str = "") -> list[models.Alert]:
-    """Read the newest alerts, of one device or of all."""
+def newest_alerts(
+    console: Console, device: str = "", record: Record | None = None
+) -> list[models.Alert]:
+    """Read the newest alerts, of one device or of all, however they came to be known."""
+    records = [record] if record else []
     with console.services.database.read() as connection:
-        return alerts.page(connection, device=device, limit=views.NEWEST).items
+        return alerts.page(connection, device=device, records=records, limit=views.NEWEST).items
 
 
 def newest_cases(console: Console, device: str = "") -> list[models.Case]:
@@ -98,10 +104,19 @@ def _page() -> ui.element:
     return ui.element("main").classes("gw-main").props("id=main")
 
 
-def _card(screen: Screen, what: str, everything: bool) -> ui.element:
+def _card(
+    screen: Screen, what: str, everything: bool, show: str = "", records: Iterable[str] = ()
+) -> ui.element:
     card = ui.element("section").classes("card")
     with card:
-        heading = render("switch.html", w=screen.w, what=what, everything=everything)
+        heading = render(
+            "switch.html",
+            w=screen.w,
+            what=what,
+            everything=everything,
+            show=show,
+            records=list(records),
+        )
         ui.html(heading, sanitize=False).classes("heading")
     return card
 
@@ -116,11 +131,17 @@ def _open_cases(snapshot: Snapshot, now_ms: int, w: Wording) -> str:
 
 
 async def _all_alerts(
-    screen: Screen, table: ui.html, draw: views.DrawAlerts, snapshot: Snapshot, now_ms: int
+    screen: Screen,
+    table: ui.html,
+    draw: views.DrawAlerts,
+    record: Record | None,
+    snapshot: Snapshot,
+    now_ms: int,
 ) -> None:
     console = screen.console
-    load = partial(newest_alerts, console)
-    found = await console.shared.get("alerts", snapshot.marks.alerts, load)
+    load = partial(newest_alerts, console, record=record)
+    key = f"alerts {record.value}" if record else "alerts"
+    found = await console.shared.get(key, snapshot.marks.alerts, load)
     put(table, draw(found, now_ms, screen.w))
 
 

@@ -39,7 +39,7 @@ def mount(app: FastAPI, services: Services, live: Live) -> None:
     @ui.page("/alerts")
     async def _alerts(request: Request, show: str = "") -> None:
         screen = await open_screen(request, "alerts")
-        await lists.show_alerts(screen, everything=show == "all")
+        await lists.show_alerts(screen, show)
 
     @ui.page("/alerts/performance")
     async def _performance(request: Request, days: str = "") -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import httpx
 
+from cloud.state import schema
+from cloud.state.database import Database
 from tests.cloud.web.conftest import NOW_MS
 from tests.cloud.web.seed import City
 
@@ -39,6 +41,23 @@ async def test_filters_and_pages(guest: httpx.AsyncClient) -> None:
     rest = (await guest.get("/api/v1/alerts", params={"cursor": first["next"]})).json()
     assert [alert["device"] for alert in rest["items"]] == ["water-01", "dust-02"]
     assert rest["next"] is None
+
+
+async def test_alerts_by_how_they_came_to_be_known(
+    guest: httpx.AsyncClient, database: Database
+) -> None:
+    async def devices(record: str) -> list[str]:
+        answer = await guest.get("/api/v1/alerts", params={"record": record})
+        return [alert["device"] for alert in answer.json()["items"]]
+
+    with database.write() as connection:
+        table = schema.alerts
+        of = table.update().where
+        connection.execute(of(table.c.device == "dust-01").values(historical=True))
+        connection.execute(of(table.c.device == "dust-02").values(refuted_ms=NOW_MS))
+    assert await devices("historical") == ["dust-01"]
+    assert await devices("refuted") == ["dust-02"]
+    assert len(await devices("live")) == 4
 
 
 async def test_one_alert_with_its_history_and_cases(guest: httpx.AsyncClient) -> None:

@@ -12,6 +12,7 @@ from cloud.core.model import Role, Severity
 from cloud.core.performance import Figure, Verdict
 from cloud.core.waiting import State as Waits
 from cloud.web.console.device_views import REASONS
+from cloud.web.console.lists import RECORDS
 from cloud.web.texts import TEXTS, text
 from contract.quality import LETTERS
 from contract.quantities import Averaging, Kind
@@ -38,6 +39,7 @@ COMPOSED = {
     *(f"role.{role.value}" for role in Role),
     *(f"chart.{window}" for window in ("1h", "6h", "24h", "7d", "30d", "1y")),
     *(f"{what}.{which}" for what in ("alerts", "cases") for which in ("open", "all")),
+    *(f"alerts.{record}" for record in RECORDS),
     *(f"nav.{page}" for page in ("overview", "alerts", "cases", "inbox", "performance")),
     *(f"performance.{figure.name.lower()}" for figure in Figure),
     *(f"performance.verdict.{verdict.value}" for verdict in Verdict),

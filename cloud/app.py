@@ -192,6 +192,7 @@ def run_web(config: CloudConfig) -> None:
             policy=policy,
             timezone=config.zone,
             alerts=config.alerts.policy,
+            open311=config.open311,
             callback_secrets=others.callback_secrets(config.case_systems),
         )
         serve(services, config.web.host, config.web.port)

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from cloud.cases.city import Cases, policy_of
-from cloud.cases.settings import CaseSystems, files_of
+from cloud.cases.settings import CaseSystems, Open311Service, files_of
 from cloud.cases.settings import resolved as resolved_systems
 from cloud.core.alert_policy import HOUR_S, POLICY, AlertPolicy
 from cloud.core.gate import GatePolicy
@@ -232,6 +232,7 @@ class CloudConfig(_Section):
     commands: Commands = Commands()
     case_systems: CaseSystems = {}
     cases: Cases = Cases()
+    open311: Open311Service = Open311Service()
     timezone: str = "Asia/Shanghai"
 
     @field_validator("timezone")

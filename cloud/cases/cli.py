@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from cloud.cases import outbox_cli
+from cloud.cases import keys_cli, outbox_cli
 
 app = typer.Typer(no_args_is_help=True, help="Cases, and the other systems that are told of them.")
 app.add_typer(outbox_cli.app, name="outbox")
-
-
-@app.callback()
-def _cases() -> None:
-    """Keep `outbox` a word of its own, even while it is the only one."""
+app.add_typer(keys_cli.app, name="keys")

@@ -17,6 +17,15 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Open311Service(_Section):
+    """Our own ledger as a server of Open311 GeoReport v2. Whoever can reach it can read it."""
+
+    enabled: bool = False
+    contact: str = ""
+    key_service: str = ""
+    jurisdiction: str = ""
+
+
 class Open311Settings(_Section):
     """A server of Open311 GeoReport v2."""
 

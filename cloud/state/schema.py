@@ -22,6 +22,9 @@ from cloud.state.tables.exchange import (
     case_deliveries,
     case_links,
     case_systems,
+    open311_keys,
+    service_requests,
+    service_updates,
 )
 from cloud.state.tables.hindsight import conditions, hindsight
 from cloud.state.tables.holds import floods, holds
@@ -90,6 +93,7 @@ __all__ = [
     "late_readings",
     "latest_snapshot",
     "metadata",
+    "open311_keys",
     "outbox",
     "quarantine",
     "rollup_due",
@@ -97,5 +101,7 @@ __all__ = [
     "rollup_tiers",
     "seals",
     "series",
+    "service_requests",
+    "service_updates",
     "sessions",
 ]

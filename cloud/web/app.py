@@ -31,6 +31,7 @@ from cloud.web.api import (
 from cloud.web.live import Live
 from cloud.web.logins import Logins
 from cloud.web.middleware import Door
+from cloud.web.open311 import Open311
 from cloud.web.pages import STATIC
 from cloud.web.services import Services
 
@@ -87,6 +88,8 @@ def create_app(services: Services, *, console: bool = True) -> FastAPI:
     app.include_router(signin.router)
     app.include_router(callbacks.router)
     app.mount(API, api)
+    if services.open311.enabled:
+        app.mount("/open311/v2", Open311(services).app())
     app.mount("/static", StaticFiles(directory=STATIC))
     app.add_route("/favicon.ico", _favicon)
     if console:

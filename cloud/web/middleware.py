@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from cloud.web import accounts, problems
 from cloud.web.auth import COOKIE, Visitor
 from cloud.web.metrics import Metrics
+from cloud.web.open311 import unfit_body
 from cloud.web.origin import is_cross_site
 from cloud.web.problems import Problem
 from cloud.web.services import Services
@@ -27,7 +28,7 @@ VISITOR = "gridwarden.visitor"  # in the scope of the console's requests
 
 # What is served without a session, or checks it itself.
 OPEN = ("/login", "/logout", "/language", "/healthz", "/readyz", "/metrics", "/favicon.ico")
-OPEN_BELOW = ("/api/", "/callbacks/", "/static/", "/_nicegui/")
+OPEN_BELOW = ("/api/", "/callbacks/", "/open311/", "/static/", "/_nicegui/")
 SOCKET = "/_nicegui_ws/"
 
 # NiceGUI compiles Vue templates in the browser and starts from an inline script.
@@ -67,6 +68,9 @@ class Door:
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         unfit = _unfit_body(Headers(scope=scope))
+        if unfit and scope["path"].startswith("/open311/"):
+            await unfit_body(scope["path"], unfit.detail)(scope, receive, send)
+            return
         if unfit:
             await problems.response(unfit)(scope, receive, send)
             return
@@ -143,7 +147,7 @@ def _unfit_body(headers: Mapping[str, str]) -> Problem | None:
 
 
 def _area(path: str) -> str:
-    if path.startswith(("/api/", "/callbacks/")):
+    if path.startswith(("/api/", "/callbacks/", "/open311/")):
         return "api"
     if path.startswith(("/static/", "/_nicegui/", "/favicon.ico")):
         return "assets"

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
+from cloud.cases.settings import Open311Service
 from cloud.core.alert_policy import POLICY, AlertPolicy
 from cloud.core.gate import GatePolicy
 from cloud.core.rules import RuleSet
@@ -37,4 +38,5 @@ class Services:
     hours: DayHours = field(default_factory=DayHours)
     policy: GatePolicy = field(default_factory=GatePolicy)
     settings: Settings = field(default_factory=Settings)
+    open311: Open311Service = field(default_factory=Open311Service)
     callback_secrets: Mapping[str, str] = field(default_factory=dict)  # by case system

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, Text, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    text,
+)
 
 from cloud.state.tables.base import Id, metadata
 
@@ -65,4 +76,52 @@ case_callbacks = Table(
     Column("system", String(63), primary_key=True),
     Column("id", String(200), primary_key=True),
     Column("at_ms", BigInteger, nullable=False),
+)
+
+
+# --- Open311, as we serve it -------------------------------------------------------------------
+
+# Who may file requests; of a key only the hash is kept.
+open311_keys = Table(
+    "open311_keys",
+    metadata,
+    Column("name", String(63), primary_key=True),
+    Column("key_sha256", String(64), nullable=False, unique=True),
+    Column("created_ms", BigInteger, nullable=False),
+)
+
+# What was filed. reference: the sender's own number; the same again is the same request.
+service_requests = Table(
+    "service_requests",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("case", String(32), ForeignKey("cases.id"), nullable=False, index=True),
+    Column("key", String(63), nullable=False),  # the key's name
+    Column("reference", Text, nullable=False),
+    Column("address_id", Text, nullable=False),
+    Column("attributes", JSON, nullable=False),
+    Column("fields", JSON, nullable=False),  # who told it, and how they may be reached
+    Column("at_ms", BigInteger, nullable=False),
+    Index(
+        "uq_service_requests_reference",
+        "key",
+        "reference",
+        unique=True,
+        sqlite_where=text("reference <> ''"),
+        postgresql_where=text("reference <> ''"),
+    ),
+)
+
+# What senders say of their requests afterwards (servicerequestupdates).
+service_updates = Table(
+    "service_updates",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("case", String(32), ForeignKey("cases.id"), nullable=False, index=True),
+    Column("key", String(63), nullable=False),
+    Column("update", Text, nullable=False),  # the sender's own number of it
+    Column("status", String(8), nullable=False),
+    Column("description", Text, nullable=False),
+    Column("at_ms", BigInteger, nullable=False),
+    Index("uq_service_updates_update", "key", "update", unique=True),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from cloud import adoption, alerts
-from cloud.cases import steps
+from cloud.cases import deliveries, steps
 from cloud.cases.steps import Given
 from cloud.core.model import Role
 from cloud.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
@@ -57,6 +57,22 @@ def decide(
             )
         else:
             adoption.refuse(connection, device, by=account.name, now_ms=now_ms, sender=sender)
+
+
+def decide_delivery(services: Services, token: str, delivery: int, *, reason: str | None) -> None:
+    """Have a delivery tried again, or give it up for a reason.
+
+    Raises: RejectedError of a kind; StorageError.
+    """
+    now_ms = services.clock.now_ms()
+    with services.database.write() as connection:
+        account = _account(accounts.session(connection, token, now_ms=now_ms))
+        if not account.role.includes(Role.MANAGER):
+            raise ForbiddenError(f"this takes a manager; {account.name} is none")
+        if reason is None:
+            deliveries.retry(connection, delivery, account.name, now_ms)
+        else:
+            deliveries.give_up(connection, delivery, account.name, reason, now_ms)
 
 
 def explain(error: GridwardenError, w: Wording) -> str:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from fastapi import FastAPI, Request
 from nicegui import ui
 
-from cloud.web.console import case_page, device_page, inbox_page, lists, overview, performance_page
+from cloud.web.console import (
+    case_page,
+    device_page,
+    inbox_page,
+    lists,
+    outbox_page,
+    overview,
+    performance_page,
+)
 from cloud.web.console.screen import Console, Screen
 from cloud.web.live import Live
 from cloud.web.pages import render
@@ -60,6 +68,10 @@ def mount(app: FastAPI, services: Services, live: Live) -> None:
     @ui.page("/inbox")
     async def _inbox(request: Request) -> None:
         await inbox_page.show(await open_screen(request, "inbox"))
+
+    @ui.page("/outbox")
+    async def _outbox(request: Request) -> None:
+        await outbox_page.show(await open_screen(request, "outbox"))
 
     @ui.page("/{path:path}")
     async def _nothing(request: Request) -> None:

@@ -31,6 +31,7 @@ LINKS = (
     ("alerts", "/alerts"),
     ("cases", "/cases"),
     ("inbox", "/inbox"),
+    ("outbox", "/outbox"),
     ("performance", "/alerts/performance"),
 )
 HTML_LANG = {"zh": "zh-CN", "en": "en"}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -129,3 +130,29 @@ def test_a_secret_that_others_may_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "secret").chmod(0o644)
     with pytest.raises(ConfigError, match="chmod 600"):
         callback_secrets(config.case_systems)
+
+
+def test_keys_are_made_listed_and_removed(tmp_path: Path) -> None:
+    config = written(tmp_path)
+    build.initialise(load(config)).close()
+
+    def keys(*words: object) -> str:
+        return CliRunner().invoke(app, ["keys", *map(str, words)], catch_exceptions=False).output
+
+    assert len(keys("add", config, "city-app").strip()) == 32
+    assert keys("list", config) == "city-app\n"
+    assert keys("remove", config, "city-app") == "city-app files nothing more\n"
+    assert keys("list", config) == ""
+
+
+@pytest.mark.parametrize("page", ["exchange.md", "open311.md"])
+def test_the_pages_own_examples_are_ones_that_load(tmp_path: Path, page: str) -> None:
+    text = (Path(__file__).parents[3] / "docs" / page).read_text(encoding="utf-8")
+    examples = re.findall(r"^```yaml\n((?:case_systems|open311):.*?)^```", text, re.M | re.S)
+    assert examples
+    for name in ("city.key", "grid.secret", "city-ca.pem", "grid-ca.pem", "province.yaml"):
+        (tmp_path / name).write_text("x")
+    path = tmp_path / "cloud.yaml"
+    path.write_text("data: d\nbroker: {host: h}\n" + "".join(examples))
+    config = load(path)
+    assert config.case_systems or config.open311.enabled

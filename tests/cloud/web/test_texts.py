@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cloud.cases import deliveries
 from cloud.core.isa_18_2 import State
 from cloud.core.model import Role, Severity
 from cloud.core.performance import Figure, Verdict
@@ -41,6 +42,8 @@ COMPOSED = {
     *(f"{what}.{which}" for what in ("alerts", "cases") for which in ("open", "all")),
     *(f"alerts.{record}" for record in RECORDS),
     *(f"nav.{page}" for page in ("overview", "alerts", "cases", "inbox", "performance")),
+    *(f"nav.{page}" for page in ("overview", "alerts", "cases", "inbox", "outbox", "performance")),
+    *(f"outbox.{state.name.lower()}" for state in deliveries.State),
     *(f"performance.{figure.name.lower()}" for figure in Figure),
     *(f"performance.verdict.{verdict.value}" for verdict in Verdict),
     *(f"time.{unit}" for unit in ("s", "min", "h", "d")),

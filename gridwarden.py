@@ -44,6 +44,9 @@ COMMANDS: dict[str, Command] = {
     "cases": Command(
         module="cloud.cases.cli", extra="cloud", help="what other case systems are told of cases"
     ),
+    "notify": Command(
+        module="cloud.notify.cli", extra="cloud", help="who is told of alerts, when, by what"
+    ),
     "profile": Command(
         module="device_profiles.cli", extra="", help="list, show, check and test device profiles"
     ),

@@ -18,6 +18,7 @@ from cloud.config import CloudConfig
 from cloud.core.gate import GatePolicy
 from cloud.core.retention import RawRetention
 from cloud.intake import MqttIntake
+from cloud.notify import worker as notify
 from cloud.pipeline import Line
 from cloud.ports import OpenedStore, SeriesStore
 from cloud.rules.loader import RuleSet, load_rules
@@ -142,6 +143,7 @@ def run_intake(config: CloudConfig, stop: threading.Event) -> None:
             stop,
             {
                 "intake": lambda: intake.run(stop),
+                **notify.tasks(config.notify, database, config.zone, clock, stop),
                 "commands": lambda: commander.run(stop),
                 "sealer": lambda: keeper.run(stop),
                 **others.tasks(config.case_systems, database, clock, stop),

@@ -16,6 +16,8 @@ from cloud.core.alert_policy import HOUR_S, POLICY, AlertPolicy
 from cloud.core.gate import GatePolicy
 from cloud.core.model import Role
 from cloud.core.waiting import BOUNDS, Adopt, Bounds
+from cloud.notify import settings as notifying
+from cloud.notify.settings import Notify
 from contract import strict_yaml
 from contract.errors import ConfigError
 from contract.quantities import QUANTITIES
@@ -223,6 +225,7 @@ class CloudConfig(_Section):
     database: str = ""  # SQLAlchemy URL; default: SQLite in the data folder
     broker: Broker
     web: Web = Web()
+    notify: Notify = Notify()
     intake: Intake = Intake()
     inbox: Inbox = Inbox()
     seal: Seal = Seal()
@@ -284,6 +287,7 @@ def load(path: Path) -> CloudConfig:
     resolved = config.model_copy(
         update={
             "data": base / config.data,
+            "notify": notifying.resolved(config.notify, base),
             "broker": broker.model_copy(
                 update={
                     name: base / value
@@ -305,6 +309,7 @@ def load(path: Path) -> CloudConfig:
         for where, file in _files(resolved)
         if not file.is_file()
     ]
+    problems += [document.problem(where, what) for where, what in notifying.problems(config.notify)]
     influxdb = resolved.series.influxdb
     if resolved.series.store == "influxdb" and influxdb is None:
         problems.append(document.problem(("series", "store"), "influxdb needs series.influxdb"))
@@ -355,6 +360,11 @@ def _files(config: CloudConfig) -> list[tuple[strict_yaml.Where, Path]]:
         files += [(("case_systems", name, key), file) for key, file in files_of(system).items()]
     if config.cases.grid:
         files.append((("cases", "grid", "file"), config.cases.grid.file))
+    for name, channel in config.notify.channels.items():
+        files += [
+            (("notify", "channels", name, key), file)
+            for key, file in notifying.files_of(channel).items()
+        ]
     if config.broker.ca_file:
         files.append((("broker", "ca_file"), config.broker.ca_file))
     return files

@@ -214,3 +214,34 @@ class OtherCaseSystem(Protocol):
         Raises: TransportError; RejectedError.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """One message to one person by one way.
+
+    key: the same at every repetition, so that the other side can know one. what, severity, alert,
+    link: for those who take messages apart; "" where there is none.
+    """
+
+    key: str
+    to: str
+    language: str
+    subject: str
+    body: str
+    short: str
+    what: str
+    severity: str = ""
+    alert: str = ""
+    link: str = ""
+
+
+class NotifyChannel(Protocol):
+    """A way to reach people. A courier calls it (cloud/notify/courier.py), one notice at a time."""
+
+    def send(self, notice: Notice) -> None:
+        """Hand a notice over for good; return only when the other side has taken it.
+
+        Raises: TransportError if it may be tried again; RejectedError if it was refused for good.
+        """
+        ...

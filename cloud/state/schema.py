@@ -28,6 +28,14 @@ from cloud.state.tables.exchange import (
 )
 from cloud.state.tables.hindsight import conditions, hindsight
 from cloud.state.tables.holds import floods, holds
+from cloud.state.tables.notify import (
+    notifications,
+    notify_attempts,
+    notify_channels,
+    notify_cursor,
+    notify_floods,
+    notify_stories,
+)
 from cloud.state.tables.people import accounts, audit, sessions
 from cloud.state.tables.sending import (
     device_periods,
@@ -93,6 +101,12 @@ __all__ = [
     "late_readings",
     "latest_snapshot",
     "metadata",
+    "notifications",
+    "notify_attempts",
+    "notify_channels",
+    "notify_cursor",
+    "notify_floods",
+    "notify_stories",
     "open311_keys",
     "outbox",
     "quarantine",

@@ -1,0 +1,162 @@
+"""What becomes of messages that could not be sent: another way, another person, and a notice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import sqlalchemy as sa
+
+from cloud.core.model import Severity
+from cloud.core.telling import Way, What, another_way
+from cloud.notify import messages, rows
+from cloud.notify.messages import Words
+from cloud.notify.policy import Person
+from cloud.notify.post import Post
+from cloud.notify.rows import Fate
+from cloud.state import schema
+
+Row: TypeAlias = sa.Row[tuple[object, ...]]
+Values: TypeAlias = Mapping[str, object]
+MOST = 100
+LOST = (Fate.REFUSED.value, Fate.GIVEN_UP.value)
+# Nobody is told that these could not be told: it would never end.
+ABOUT_TELLING = (What.UNDELIVERED, What.CHANNEL_DEAD, What.CHANNEL_BACK, What.TEST)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """What the default is told about telling itself. about: in a few words; text: for a person."""
+
+    what: What
+    event: str
+    about: str
+    text: Callable[[Person], str]
+    severity: Severity = Severity.HIGH
+    alert: str = ""
+
+
+def due() -> list[sa.Select[tuple[int]]]:
+    """Return queries that find something if follow_up() would do anything."""
+    table, channels = schema.notifications, schema.notify_channels
+    turned = channels.c.told_dead != channels.c.dead_ms.is_not(None)
+    return [
+        sa.select(channels.c.failures).where(turned),
+        sa.select(table.c.id).where(table.c.state.in_(LOST), ~table.c.followed),
+        _stuck().with_only_columns(table.c.id),
+    ]
+
+
+def follow_up(post: Post) -> None:
+    """Tell of channels that died or came back; send on by other ways what did not get through."""
+    _turned(post)
+    for row in post.connection.execute(_stuck().limit(MOST)).all():
+        moved = _by_another_way(post, row)
+        state = {"state": Fate.MOVED.value, "done_ms": post.now_ms} if moved else {}
+        _set(post, row, followed=True, **state)
+    table = schema.notifications
+    lost = sa.select(table).where(table.c.state.in_(LOST), ~table.c.followed).limit(MOST)
+    for row in post.connection.execute(lost).all():
+        _set(post, row, followed=True)
+        if not _by_another_way(post, row) and row.what not in ABOUT_TELLING:
+            _undelivered(post, row)
+
+
+def _stuck() -> sa.Select[tuple[object, ...]]:
+    """Find what waits for a dead channel and has not been looked at."""
+    table, channels = schema.notifications, schema.notify_channels
+    return (
+        sa.select(table)
+        .join(channels, channels.c.name == table.c.channel)
+        .where(
+            table.c.state == Fate.WAITING.value,
+            table.c.hold == "",
+            ~table.c.followed,
+            channels.c.dead_ms.is_not(None),
+        )
+    )
+
+
+def _turned(post: Post) -> None:
+    channels = schema.notify_channels
+    turned = channels.c.told_dead != channels.c.dead_ms.is_not(None)
+    for row in post.connection.execute(sa.select(channels).where(turned)).all():
+        dead = row.dead_ms is not None
+        what = What.CHANNEL_DEAD if dead else What.CHANNEL_BACK
+        key = "channel.dead" if dead else "channel.back"
+        values: Values = {"channel": row.name, "failures": row.failures, "error": row.error}
+        event = f"{row.name}/{row.dead_ms if dead else row.ok_ms}"
+
+        def text(person: Person, key: str = key, values: Values = values) -> str:
+            return messages.say(key, person.language, **values)
+
+        _to_default(post, Notice(what=what, event=event, about=row.name, text=text))
+        post.connection.execute(
+            sa.update(channels).where(channels.c.name == row.name).values(told_dead=dead)
+        )
+
+
+def _by_another_way(post: Post, row: Row) -> bool:
+    """Write a message again for a way of its person that was not tried; False if there is none."""
+    person, table = post.policy.people.get(row.person), schema.notifications
+    if person is None:
+        return False
+    tried = post.connection.execute(
+        sa.select(table.c.channel, table.c.address).where(table.c.message == row.message)
+    )
+    used = [Way(channel=each.channel, to=each.address) for each in tried]
+    way = another_way(person.ways, used, post.dead)
+    if way is None:
+        return False
+    values = dict(row._mapping) | {
+        "key": rows.digest_of(row.message, way.channel, way.to),
+        "channel": way.channel,
+        "address": way.to,
+        "next_ms": post.now_ms if row.attempts else row.next_ms,
+        "state": Fate.WAITING.value,
+        "attempts": 0,
+        "followed": False,
+        "done_ms": None,
+        "error": "",
+    }
+    del values["id"]
+    post.connection.execute(sa.insert(table).values(**values))
+    return True
+
+
+def _undelivered(post: Post, row: Row) -> None:
+    """Have the default know whom nobody reached, and with what."""
+    told = post.policy.people.get(row.person)
+    name = told.name if told else row.person
+
+    def text(person: Person) -> str:
+        error = row.error or row.state
+        intro = messages.say("undelivered.text", person.language, person=name, error=error)
+        return f"{intro}\n\n{row.body}"
+
+    notice = Notice(
+        what=What.UNDELIVERED,
+        event=f"{row.id}",
+        about=name,
+        text=text,
+        severity=Severity(row.severity),
+        alert=row.alert,
+    )
+    _to_default(post, notice, but=row.person)
+
+
+def _to_default(post: Post, notice: Notice, but: str = "") -> None:
+    """Tell those who are told when nobody else is, but for one."""
+    people: dict[str, Words] = {}
+    for name in post.policy.default:
+        person = post.person(name)
+        if person is not None and name != but:
+            text, w, base_url = notice.text(person), post.words(person), post.policy.base_url
+            people[name] = messages.plain(notice.what, notice.about, text, w, base_url)
+    post.announce(notice.what, notice.event, people, notice.severity, notice.alert)
+
+
+def _set(post: Post, row: Row, **values: object) -> None:
+    table = schema.notifications
+    post.connection.execute(sa.update(table).where(table.c.id == row.id).values(**values))

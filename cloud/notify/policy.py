@@ -1,0 +1,45 @@
+"""What an installation says about telling people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cloud.core.flood import Bounds
+from cloud.core.rota import Rota
+from cloud.core.telling import Quiet, Route, Way
+
+FLOOD = Bounds(begins=10, ends=5, window_ms=600_000)  # ISA-18.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Somebody to be told."""
+
+    id: str
+    name: str
+    language: str
+    ways: tuple[Way, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The section `notify`, without its channels.
+
+    digest_ms: how often what a flood brings is told. dead_after: failures in a row. give_up_ms: how
+    long a message is tried. too_old_ms: what was over so long ago wakes nobody after a standstill.
+    """
+
+    base_url: str = ""
+    people: Mapping[str, Person] = field(default_factory=dict)
+    default: tuple[str, ...] = ()
+    rotas: Mapping[str, Rota] = field(default_factory=dict)
+    routes: tuple[Route, ...] = ()
+    quiet: tuple[Quiet, ...] = ()
+    flood: Bounds = FLOOD
+    digest_ms: int = 600_000
+    dead_after: int = 5
+    give_up_ms: int = 86_400_000
+    too_old_ms: int = 43_200_000
+    keep_ms: int = 34_560_000_000
+    keep_rows: int = 200_000

@@ -97,6 +97,24 @@ def raised_before(
     return {one.pair: one for one in found if not isinstance(one.event, ConditionEnded)}
 
 
+def begun_before(connection: sa.Connection, pairs: Collection[Pair], before_ms: int) -> list[int]:
+    """Return when the conditions began that each pair had last before a time."""
+    table = schema.conditions
+    found: list[int] = []
+    for rule, series in pairs:
+        query = (
+            sa.select(table.c.alert, table.c.data)
+            .where(table.c.rule == rule, table.c.series == series, table.c.observed_ms < before_ms)
+            .order_by(table.c.observed_ms.desc(), table.c.id.desc())
+        )
+        for row in connection.execute(query):
+            event = _recorded(*row).event
+            if isinstance(event, ConditionBegan):
+                found.append(event.began_ms)
+                break
+    return found
+
+
 def of_alert(connection: sa.Connection, alert: str) -> list[ConditionEvent]:
     """Return the events that an alert is made of, in their order."""
     table = schema.conditions

@@ -35,6 +35,7 @@ LONGEST_S = 60.0  # but no longer than this
 READINGS_A_TURN = 200_000
 DEVICES_A_TURN = 50
 STALE_MS = 3_600_000  # a series that has said nothing for so long wakes nobody
+REACH_MS = 8 * 86_400_000  # no rule looks further back than this
 SHARE = 4  # of the time, one part in so many while there are messages to take
 
 SeriesOf = Callable[[str], Sequence[Series]]
@@ -186,11 +187,21 @@ class Hindsight:
         engine = Engine(self._rules.rules, self._zone)
         engine.bind(series)
         numbers = [one.id for one in series]
-        late_ms = self._waiting[device].from_ms
-        from_ms = late_ms - engine.reach_ms()
+        late_ms, reach_ms = self._waiting[device].from_ms, min(engine.reach_ms(), REACH_MS)
+        from_ms = late_ms - reach_ms
         raised = condition_log.raised_before(connection, numbers, from_ms)
+        # The record does not tell when a further level was over: such a condition is seen whole.
+        while rising := [pair for pair in raised if self._has_levels(pair[0])]:
+            begun = condition_log.begun_before(connection, rising, from_ms)
+            begun += [raised[pair].event.observed_ms for pair in rising]
+            from_ms = min(begun) - reach_ms
+            raised = condition_log.raised_before(connection, numbers, from_ms)
         record = condition_log.since(connection, numbers, from_ms)
         return Replay(engine, late_ms, raised, record), from_ms
+
+    def _has_levels(self, rule: str) -> bool:
+        known = self._rules.by_id.get(rule)
+        return known is not None and bool(known.higher)
 
     def _feed(self, study: _Study, until_ms: int) -> None:
         every = [number for numbers in study.series.values() for number in numbers]

@@ -22,7 +22,7 @@ from cloud.core.alert_policy import POLICY, AlertPolicy
 from cloud.core.hindsight import Pair, Recorded, Replay, assign, episodes
 from cloud.core.isa_18_2 import SUPPRESSED, Event, State
 from cloud.core.isa_18_2 import apply as next_state
-from cloud.core.model import ConditionBegan, ConditionEnded, ConditionEvent
+from cloud.core.model import ConditionBegan, ConditionEnded, ConditionEvent, Severity
 from cloud.core.reminders import next_due_ms
 from cloud.core.rules import RuleSet
 from cloud.state import schema
@@ -302,12 +302,14 @@ def _ways_out(alert: Alert) -> list[Event]:
 def _retimed(alert: Alert, events: Sequence[ConditionEvent]) -> Alert:
     """Return an alert with the times and figures of its events."""
     first, last = events[0], events[-1]
+    levels = [event for event in events if not isinstance(event, ConditionEnded)]
     if isinstance(first, ConditionBegan):
+        worst = max(levels, key=lambda event: list(Severity).index(event.severity))
         alert = replace(
             alert,
             rule_version=first.rule_version,
-            severity=first.severity,
-            limit_value=first.limit,
+            severity=worst.severity,
+            limit_value=worst.limit,
             first_value=first.value,
             began_ms=first.began_ms,
             due_ms=first.due_ms,

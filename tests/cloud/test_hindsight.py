@@ -14,10 +14,11 @@ from cloud import alerts, hindsight
 from cloud.alert_rows import Remark
 from cloud.cases import outbox
 from cloud.cases.ledger import Ledger
+from cloud.core.checks import NoData, Rate, Stuck
 from cloud.core.gate import GatePolicy
 from cloud.core.isa_18_2 import Event, State
-from cloud.core.model import ConditionBegan, ConditionEnded
-from cloud.core.rules import Direction, RuleSet, Schedule
+from cloud.core.model import ConditionBegan, ConditionEnded, Severity
+from cloud.core.rules import Counted, Direction, Level, RuleSet, Schedule
 from cloud.ports import SeriesName, SeriesStore
 from cloud.series.importing import Importer, Part
 from cloud.state import schema
@@ -34,6 +35,24 @@ RULES = [
     make_rule(id="night", limit=50.0, schedule=Schedule.NIGHT, on_delay_s=10.0),
 ]
 
+ALL_KINDS = [
+    *RULES,
+    make_rule(
+        id="levels",
+        on_delay_s=20.0,
+        off_delay_s=10.0,
+        deadband=2.0,
+        higher=(
+            Level(limit=70.0, severity=Severity.HIGH),
+            Level(limit=80.0, severity=Severity.CRITICAL),
+        ),
+    ),
+    make_rule(id="counted", counted=Counted(count=2, of=4)),
+    make_rule(id="rate", check=Rate(over_s=40.0), limit=0.5, deadband=0.2),
+    make_rule(id="stuck", check=Stuck(for_s=30.0), limit=0.5),
+    make_rule(id="silent", check=NoData(periods=3.0, at_least_s=30.0), limit=0.5),
+]
+
 said = st.lists(
     st.tuples(
         st.sampled_from(["noise-1", "noise-1", "noise-2"]),
@@ -47,7 +66,7 @@ said = st.lists(
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(said, st.data())
 def test_when_all_has_come_the_alerts_are_those_of_the_ordered_stream(
@@ -57,7 +76,7 @@ def test_when_all_has_come_the_alerts_are_those_of_the_ordered_stream(
     with database.write() as connection:
         for table in reversed(schema.metadata.sorted_tables):
             connection.execute(table.delete())
-    street = Street(database, RULES, "noise-1", "noise-2", now_s=43_700)
+    street = Street(database, ALL_KINDS, "noise-1", "noise-2", now_s=43_700)
     doubled = data.draw(st.lists(st.sampled_from(readings), max_size=10))
     left = data.draw(st.permutations(readings + doubled))
     while left:

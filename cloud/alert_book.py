@@ -19,7 +19,7 @@ from cloud.core.grouping import area_of
 from cloud.core.holds import EVENT_OF, Hold, Subject
 from cloud.core.isa_18_2 import SUPPRESSED, Event, State
 from cloud.core.isa_18_2 import apply as next_state
-from cloud.core.model import ConditionBegan, ConditionEnded, Severity
+from cloud.core.model import ConditionBegan, ConditionEnded, ConditionRose, Severity
 from cloud.core.reminders import next_due_ms
 from cloud.core.rules import Rule, looks_for_silence
 from cloud.state import schema
@@ -145,6 +145,19 @@ class Book:
         alert = replace(alert, returned_ms=None)
         self.turn(alert, Event.CONDITION, event.observed_ms, value=event.value)
 
+    def rose(self, event: ConditionRose) -> None:
+        """Make an alert more severe; one that was acknowledged calls again."""
+        alert = self.open.get((event.rule, event.series))
+        if alert is None or alert.returned_ms is not None:
+            return
+        if alert.severity.at_least(event.severity):  # it has been that far before
+            return
+        risen = replace(alert, severity=event.severity, limit_value=event.limit)
+        if alert.state is State.ACKED:
+            self.turn(risen, Event.ESCALATE, event.observed_ms, value=event.value)
+        else:
+            self.remark(risen, risen, Remark.SEVERITY, value=event.value, at_ms=event.observed_ms)
+
     def ended(self, event: ConditionEnded) -> None:
         """Return an alert to normal."""
         alert = self.open.get((event.rule, event.series))
@@ -207,11 +220,20 @@ class Book:
         return self._note(alert, changed, event, at_ms, by=by, note=note, value=value)
 
     def remark(
-        self, alert: Alert, changed: Alert, remark: Remark, *, by: str = "", note: str = ""
+        self,
+        alert: Alert,
+        changed: Alert,
+        remark: Remark,
+        *,
+        by: str = "",
+        note: str = "",
+        value: float | None = None,
+        at_ms: int | None = None,
     ) -> Alert:
-        """Note what changes no state, and return the alert."""
+        """Note what changes no state, now or at a reading's time, and return the alert."""
         changed = replace(changed, version=alert.version + 1)
-        return self._note(alert, changed, remark, self.recorded_ms, by=by, note=note, value=None)
+        at_ms = self.recorded_ms if at_ms is None else at_ms
+        return self._note(alert, changed, remark, at_ms, by=by, note=note, value=value)
 
     def remember(self, changed: Alert) -> None:
         """Have an alert written, with nothing in its history."""

@@ -17,6 +17,7 @@ from cloud.state.values import values_of
 # What is as it was when the alert began is not written again.
 CHANGING = (
     "severity",
+    "limit_value",
     "state",
     "returned_ms",
     "acknowledged_ms",

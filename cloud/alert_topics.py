@@ -24,6 +24,7 @@ TOPICS: Mapping[Event | Remark, str] = {
     Event.SUPPRESS: SUPPRESSED,
     Event.REMOVE: "alert.removed",
     Event.EXIT_NORMAL: RELEASED,
+    Remark.SEVERITY: "alert.escalated",
     Remark.REFUTE: REFUTED,
     Remark.ASSIGN: "alert.assigned",
     Remark.COMMENT: "alert.commented",

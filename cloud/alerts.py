@@ -16,7 +16,7 @@ from cloud.alert_book import RAISED, RETURNED, AlertChange, Book, alert_id
 from cloud.alert_rows import Alert, AlertEvent
 from cloud.core.alert_policy import POLICY, AlertPolicy
 from cloud.core.isa_18_2 import Event, State, states_with
-from cloud.core.model import ConditionBegan, ConditionEvent
+from cloud.core.model import ConditionBegan, ConditionEvent, ConditionRose
 from cloud.core.rules import RuleSet
 from cloud.core.topology import OWN_RULES
 from cloud.errors import ConflictError
@@ -88,6 +88,8 @@ def apply(
     for event in events:
         if isinstance(event, ConditionBegan):
             book.began(event, rules.by_id[event.rule])
+        elif isinstance(event, ConditionRose):
+            book.rose(event)
         else:
             book.ended(event)
     book.write(connection)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from cloud.alert_book import AlertChange
 from cloud.core.hindsight import Pair, Recorded
 from cloud.core.isa_18_2 import State
-from cloud.core.model import ConditionBegan, ConditionEnded, ConditionEvent
+from cloud.core.model import ConditionBegan, ConditionEnded, ConditionEvent, ConditionRose
 from cloud.state import schema
 
 CHUNK = 500
@@ -20,12 +20,16 @@ class _Began(msgspec.Struct, frozen=True, array_like=True, tag=True):
     event: ConditionBegan
 
 
+class _Rose(msgspec.Struct, frozen=True, array_like=True, tag=True):
+    event: ConditionRose
+
+
 class _Ended(msgspec.Struct, frozen=True, array_like=True, tag=True):
     event: ConditionEnded
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(_Began | _Ended).decode
+_decode = msgspec.msgpack.Decoder(_Began | _Rose | _Ended).decode
 
 
 def append(
@@ -151,8 +155,10 @@ def open_alerts(connection: sa.Connection, series: Collection[int]) -> dict[Pair
     return found
 
 
-def _wrapped(event: ConditionEvent) -> _Began | _Ended:
-    return _Began(event) if isinstance(event, ConditionBegan) else _Ended(event)
+def _wrapped(event: ConditionEvent) -> _Began | _Rose | _Ended:
+    if isinstance(event, ConditionBegan):
+        return _Began(event)
+    return _Rose(event) if isinstance(event, ConditionRose) else _Ended(event)
 
 
 def _recorded(alert: str, data: bytes) -> Recorded:

@@ -227,6 +227,7 @@ class Hindsight:
         with self._database.write() as connection:
             reconciliation = Reconciliation(connection, self._rules, now_ms, self._policy)
             for device, replay in study.replays.items():
+                replay.pass_time(live.watermark_ms)
                 reconciliation.settle(replay, study.series[device], stale)
                 live.take_over(replay.engine)
             self._leave(connection, list(study.replays), now_ms)

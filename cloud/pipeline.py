@@ -46,6 +46,8 @@ from contract.readings import Reading
 __all__ = ["Line", "Message", "Taken"]
 
 SNAPSHOT_EVERY_S = 5.0
+LAG_MS = 30_000  # what time alone decides waits so long for readings that are on their way
+REST_S = 60.0  # nor does it decide anything before the line has run so long
 SETTLE_EVERY_S = 1.0  # what people decide is looked for this often
 
 
@@ -72,6 +74,7 @@ class Line:
         self._accepted = Accepted()
         self._owned = 0
         self._settled_s = -SETTLE_EVERY_S
+        self._begun_s = clock.monotonic_s()
         with database.write() as connection:
             self._gatehouse = Gatehouse.load(connection, bounds)
             self._registry = self._gatehouse.registry
@@ -108,6 +111,7 @@ class Line:
             events: list[ConditionEvent] = [
                 *self._engine.bind(work.bound),
                 *self._engine.evaluate(_believable(columns, now_ms)),
+                *self._pass_time(now_ms),
             ]
             changes = work.alerts + self._alert(connection, events)
             self._note_late(work)
@@ -134,6 +138,8 @@ class Line:
         """Whether nothing waits that people have decided, or is due. Raises: StorageError."""
         if self._clock.monotonic_s() - self._settled_s < SETTLE_EVERY_S:
             return True
+        if self._engine.is_timed() and self._may_pass_time():
+            return False
         with self._database.read() as connection:
             if inbox.has_decisions(connection):
                 return False
@@ -257,6 +263,13 @@ class Line:
         changes = alerts.apply(connection, events, self._rules, now_ms, self._policy)
         condition_log.append(connection, events, changes)
         return len(changes)
+
+    def _may_pass_time(self) -> bool:
+        return self._clock.monotonic_s() - self._begun_s >= REST_S
+
+    def _pass_time(self, now_ms: int) -> list[ConditionEvent]:
+        """Find what silence has made so; not before what waited for a restart has come."""
+        return self._engine.advance(now_ms - LAG_MS) if self._may_pass_time() else []
 
     def _note_late(self, work: Work) -> None:
         """Have the devices wait for the historical pass whose readings came too late."""

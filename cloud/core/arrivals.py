@@ -33,7 +33,7 @@ class Arrivals:
     def __len__(self) -> int:
         return len(self.slot)
 
-    def take(self, rows: NDArray[np.bool_] | slice) -> Arrivals:
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.intp] | slice) -> Arrivals:
         """Return some of the rows, in their order."""
         return Arrivals(
             slot=self.slot[rows],

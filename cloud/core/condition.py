@@ -32,3 +32,23 @@ def advance(
     if at_ms - since_ms >= delay_ms:
         return (IDLE if raised else ACTIVE), since_ms, True
     return (RETURNING if raised else PENDING), since_ms, False
+
+
+def count(
+    phase: int, since_ms: int, seen: int, at_ms: int, *, beyond: bool, gap: bool, n: int, of: int
+) -> tuple[int, int, int, bool]:
+    """Move a monitor that is not raised on by one usable reading: n of the last `of` beyond.
+
+    Args:    seen: which of the readings before it were beyond, the newest in bit 0. A gap forgets
+             them. since_ms: the first that was beyond while all before it that count were not.
+    Returns: (phase, since_ms, seen, whether the condition now began).
+    """
+    before = 0 if gap else seen
+    seen = ((before << 1) | beyond) & ((1 << of) - 1)
+    if not seen:
+        return IDLE, since_ms, 0, False
+    if before == 0 or phase == IDLE:
+        since_ms = at_ms
+    if seen.bit_count() >= n:
+        return ACTIVE, since_ms, 0, True
+    return PENDING, since_ms, seen, False

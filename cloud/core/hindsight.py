@@ -75,8 +75,15 @@ class Replay:
             self._hold_to_record(at_ms)
         self._evaluate(readings)
 
+    def pass_time(self, watermark_ms: int) -> None:
+        """Let time make of the stretch what it makes by itself, as the live engine has."""
+        self._keep(self.engine.advance(watermark_ms))
+
     def _evaluate(self, readings: Columns) -> None:
-        for event in self.engine.evaluate(readings):
+        self._keep(self.engine.evaluate(readings))
+
+    def _keep(self, events: Sequence[ConditionEvent]) -> None:
+        for event in events:
             pair = event.rule, event.series
             if event.observed_ms >= self.free_from(pair):
                 self.events[pair].append(event)

@@ -97,4 +97,22 @@ class ConditionEnded:
     value: float
 
 
-ConditionEvent = ConditionBegan | ConditionEnded
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConditionRose:
+    """A condition that holds has reached a further level, for its on-delay.
+
+    began_ms: the first reading beyond that level. The others as in ConditionBegan.
+    """
+
+    rule: str
+    rule_version: str
+    device: str
+    series: int
+    severity: Severity
+    began_ms: int
+    observed_ms: int
+    value: float
+    limit: float
+
+
+ConditionEvent = ConditionBegan | ConditionRose | ConditionEnded

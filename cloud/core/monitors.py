@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cloud.core.condition import ACTIVE, IDLE
-from cloud.core.rules import Direction, Rule
+from cloud.core.rules import Counted, Direction, Rule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,17 +29,38 @@ class Numbers:
     hold: float
     on_ms: int
     off_ms: int
+    counted: Counted | None
 
 
-def numbers_of(rule: Rule) -> Numbers:
-    """Return a rule's numbers, signed."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """One level of one rule: what a monitor watches for. rule: its place among the engine's."""
+
+    rule: int
+    level: int
+    numbers: Numbers
+
+
+def conditions_of(rules: Sequence[Rule]) -> list[Condition]:
+    """Return the conditions of rules, one a level, by rule, the least severe first."""
+    return [
+        Condition(rule=place, level=level, numbers=numbers_of(rule, level))
+        for place, rule in enumerate(rules)
+        for level in range(len(rule.levels))
+    ]
+
+
+def numbers_of(rule: Rule, level: int = 0) -> Numbers:
+    """Return the numbers of a rule's level, signed. A count stands in place of the on-delay."""
     sign = 1.0 if rule.direction is Direction.ABOVE else -1.0
+    limit = sign * rule.levels[level].limit
     return Numbers(
         sign=sign,
-        limit=sign * rule.limit,
-        hold=sign * rule.limit - rule.deadband,
-        on_ms=round(rule.on_delay_s * 1000),
+        limit=limit,
+        hold=limit - rule.deadband,
+        on_ms=0 if rule.counted else round(rule.on_delay_s * 1000),
         off_ms=round(rule.off_delay_s * 1000),
+        counted=rule.counted,
     )
 
 
@@ -63,17 +84,20 @@ class RuleColumns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Monitors:
-    """m monitors of n series, sorted by series, then rule.
+    """m monitors of n series, sorted by series, then condition.
 
-    rule:  shape (m,), int32, row of RuleColumns
+    rule:  shape (m,), int32, the condition: row of RuleColumns
     first: shape (n + 1,), int64: those of series s are first[s]:first[s + 1]
     phase: shape (m,), uint8, of cloud.core.condition; since_ms: shape (m,), int64
+    seen:  shape (m,), uint64: which of the last readings were beyond, the newest in bit 0; for
+           those that count readings
     """
 
     rule: NDArray[np.int32]
     first: NDArray[np.int64]
     phase: NDArray[np.uint8]
     since_ms: NDArray[np.int64]
+    seen: NDArray[np.uint64]
 
     @classmethod
     def none(cls) -> Monitors:
@@ -83,6 +107,7 @@ class Monitors:
             first=np.zeros(1, np.int64),
             phase=np.empty(0, np.uint8),
             since_ms=np.empty(0, np.int64),
+            seen=np.empty(0, np.uint64),
         )
 
     @classmethod
@@ -93,12 +118,19 @@ class Monitors:
         rule: NDArray[np.int32],
         phase: NDArray[np.uint8],
         since_ms: NDArray[np.int64],
+        seen: NDArray[np.uint64],
     ) -> Monitors:
         """Return monitors given in any order, of so many series."""
         order = np.lexsort((rule, slot))
         first = np.zeros(series + 1, np.int64)
         first[1:] = np.cumsum(np.bincount(slot, minlength=series))
-        return cls(rule=rule[order], first=first, phase=phase[order], since_ms=since_ms[order])
+        return cls(
+            rule=rule[order],
+            first=first,
+            phase=phase[order],
+            since_ms=since_ms[order],
+            seen=seen[order],
+        )
 
     def of(self, slots: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the monitors of some series, and for each series where its own begin in that."""

@@ -15,8 +15,10 @@ NO_ERA = NEVER
 
 
 class Register:
-    """Series and their state in columns, one row a slot.
+    """Series, and signals made of them, and their state in columns, one row a slot.
 
+    made_by:   the rule that a slot's signal is of; "" for a series
+    timed:     whether time alone can make something of what is read
     last_ms:   the newest reading, usable or not; NEVER before the first
     usable_ms: the newest usable reading
     gap_ms:    a longer silence than this fulfils no duration
@@ -26,7 +28,11 @@ class Register:
     def __init__(self) -> None:
         self.series: list[Series] = []
         self.slot_of = np.full(1, -1, np.int32)  # by series id
-        self.slots_of: dict[str, list[int]] = {}  # by device id
+        self.slots_of: dict[str, list[int]] = {}  # by device id, of series
+        self.made_by: list[str] = []
+        self._signal_of: dict[tuple[str, int], int] = {}  # by rule, series id
+        self._signals_of: dict[str, list[int]] = {}  # by device id
+        self.timed = np.empty(0, bool)
         self.last_ms = np.empty(0, np.int64)
         self.usable_ms = np.empty(0, np.int64)
         self.gap_ms = np.empty(0, np.int64)
@@ -45,7 +51,7 @@ class Register:
             if self.slot(one.id) < 0:
                 self._add(one)
         for device in devices.values():
-            for slot in self.slots_of[device.id]:
+            for slot in self._all_of(device.id):
                 self.series[slot] = replace(self.series[slot], device=device)
         self._grow()
         return devices
@@ -55,8 +61,26 @@ class Register:
         return int(self.slot_of[series]) if series < len(self.slot_of) else -1
 
     def slots(self, devices: Iterable[str]) -> NDArray[np.intp]:
-        """Return the slots of some devices, rising."""
-        return np.array(sorted(s for device in devices for s in self.slots_of[device]), np.intp)
+        """Return the slots of some devices' series and signals, rising."""
+        return np.array(sorted(s for device in devices for s in self._all_of(device)), np.intp)
+
+    def signal(self, rule: str, anchor: Series) -> int:
+        """Return the slot of a rule's signal on a series, a new one if there was none."""
+        slot = self._signal_of.get((rule, anchor.id))
+        if slot is None:
+            slot = self._signal_of[rule, anchor.id] = len(self.series)
+            self._signals_of.setdefault(anchor.device.id, []).append(slot)
+            self.series.append(anchor)
+            self.made_by.append(rule)
+            self._grow()
+        return slot
+
+    def place(self, rule: str, series: int) -> int:
+        """Return the slot that a rule watches a series in: its signal's, or the series' own."""
+        return self._signal_of.get((rule, series), self.slot(series))
+
+    def _all_of(self, device: str) -> list[int]:
+        return self.slots_of[device] + self._signals_of.get(device, [])
 
     def forget_bands(self, slots: NDArray[np.intp] | slice) -> None:
         """Have bands drawn anew before they are next used."""
@@ -70,6 +94,7 @@ class Register:
         self.slot_of[one.id] = len(self.series)
         self.slots_of.setdefault(one.device.id, []).append(len(self.series))
         self.series.append(one)
+        self.made_by.append("")
 
     def _grow(self) -> None:
         more = len(self.series) - len(self.last_ms)
@@ -81,3 +106,4 @@ class Register:
             self.low = np.concatenate((self.low, np.full(more, -np.inf)))
             self.high = np.concatenate((self.high, np.full(more, np.inf)))
             self.band_of = np.concatenate((self.band_of, np.full(more, NO_ERA)))
+            self.timed = np.concatenate((self.timed, np.zeros(more, bool)))

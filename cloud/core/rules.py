@@ -61,6 +61,7 @@ class Rule:
 
     kinds:        of device; none means every kind.
     measurements: in order of preference; a device is watched by the first of them that it has.
+                  None means each that it has; an expression's are all that it reads.
                   "noise_laeq" means every channel of the quantity, "gas_pressure.inlet" only one.
     select:       tag → values; "" stands for a device without the tag, "!x" for all but x. Empty:
                   every device of the kinds.
@@ -144,10 +145,11 @@ def selects(rule: Rule, device: Device) -> bool:
         return False
     if rule.sites and device.tags.get("site", "") not in rule.sites:
         return False
-    return all(_fits(device.tags.get(tag, ""), values) for tag, values in rule.select.items())
+    return all(fits(device.tags.get(tag, ""), values) for tag, values in rule.select.items())
 
 
-def _fits(value: str, values: Sequence[str]) -> bool:
+def fits(value: str, values: Sequence[str]) -> bool:
+    """Whether a tag's value is one of those allowed: "" is none, "!x" all but x."""
     if f"!{value}" in values:
         return False
     wanted = [one for one in values if not one.startswith("!")]
@@ -157,9 +159,12 @@ def _fits(value: str, values: Sequence[str]) -> bool:
 def watched(rule: Rule, measurements: Iterable[str]) -> list[str]:
     """Return which of one device's measurements a rule watches: the most preferred it has.
 
-    Channels of the same quantity are watched side by side.
+    Channels of the same quantity are watched side by side. A rule that names none watches all; an
+    expression's are its inputs, and it is its first one's.
     """
     present = list(measurements)
+    if not rule.measurements:
+        return present
     for wanted in rule.measurements:
         found = [name for name in present if name == wanted or name.startswith(f"{wanted}.")]
         if found:

@@ -20,7 +20,8 @@ from contract.clock import ManualClock
 from contract.messages import Birth, DeviceBirth
 from contract.quality import Quality
 from contract.readings import Batch, Reading
-from tests.cloud.core.reference_engine import Plain, ReferenceEngine
+from tests.cloud.core.reference_checks import Plain
+from tests.cloud.core.reference_engine import ReferenceEngine
 from tests.cloud.core.rule_kit import T0_MS
 
 ZONE = ZoneInfo("Asia/Shanghai")

@@ -17,7 +17,8 @@ from cloud.core.model import Device, Series
 from cloud.core.rules import RuleSet
 from cloud.rules.loader import load_rules, preset_names
 from contract.quality import Quality
-from tests.cloud.core.reference_engine import Monitor, Plain, ReferenceEngine
+from tests.cloud.core.reference_checks import Plain
+from tests.cloud.core.reference_engine import ReferenceEngine
 from tests.cloud.history_kit import ZONE
 
 SEED = 6
@@ -76,7 +77,7 @@ def reference_of(rules: RuleSet, series: list[Series]) -> ReferenceEngine:
     pairs = engine_of(rules, series).pairs()
     for one in series:
         mine = [rule for rule in rules.rules if (rule.id, one.id) in pairs]
-        reference.tracks[one.id].monitors = [Monitor(rule) for rule in mine]
+        reference.tracks[one.id].monitors = reference.monitors_of(mine, one)
     return reference
 
 

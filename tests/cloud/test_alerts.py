@@ -13,7 +13,7 @@ from cloud import alerts
 from cloud.alerts import Alert, AlertChange
 from cloud.core.alert_policy import POLICY
 from cloud.core.isa_18_2 import Event, State, apply
-from cloud.core.model import ConditionEvent
+from cloud.core.model import ConditionEvent, ConditionRose, Severity
 from cloud.errors import ConflictError, NotFoundError
 from cloud.state import schema
 from cloud.state.database import Database, sqlite_url
@@ -118,6 +118,47 @@ def test_return_unacknowledged_then_acknowledge(filled: Database) -> None:
     ]
     assert [e.value for e in detail.events] == [72.5, 55.0, None]
     assert detail.cases == []
+
+
+def rose(severity: Severity, at_s: float = 20) -> ConditionRose:
+    at_ms = T0_MS + round(at_s * 1000)
+    return ConditionRose(
+        rule="loud",
+        rule_version="1-abc",
+        device="noise-1",
+        series=SERIES_A,
+        severity=severity,
+        began_ms=at_ms,
+        observed_ms=at_ms,
+        value=80.0,
+        limit=75.0,
+    )
+
+
+def test_a_rise_before_anybody_has_seen_the_alert_is_noted_and_told(filled: Database) -> None:
+    (change,) = say(filled, began(0))
+    say(filled, rose(Severity.CRITICAL))
+    (alert,) = listed(filled)
+    assert (alert.state, alert.severity, alert.limit_value) == ("UNACK", "critical", 75.0)
+    assert outbox(filled)[1:] == [("alert.escalated", change.alert)]
+    assert say(filled, rose(Severity.CRITICAL, 30)) == []  # it has been there before
+    assert say(filled, rose(Severity.LOW, 40)) == []
+
+
+def test_a_rise_calls_again_after_an_acknowledgement(filled: Database) -> None:
+    """ThingsBoard #11434: an acknowledged alarm cannot re-raise."""
+    (change,) = say(filled, began(0))
+    acknowledge(filled, change.alert)
+    (again,) = say(filled, rose(Severity.CRITICAL))
+    assert (again.from_state, again.to_state) == (State.ACKED, State.UNACK)
+    assert outbox(filled)[-1] == ("alert.escalated", change.alert)
+
+
+def test_what_is_not_open_does_not_rise(filled: Database) -> None:
+    assert say(filled, rose(Severity.CRITICAL)) == []
+    say(filled, began(0))
+    say(filled, ended(60))
+    assert say(filled, rose(Severity.CRITICAL, 90)) == []
 
 
 def test_acknowledge_then_return(filled: Database) -> None:

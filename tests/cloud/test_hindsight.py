@@ -17,7 +17,7 @@ from cloud.cases.ledger import Ledger
 from cloud.core.checks import NoData, Rate, Stuck
 from cloud.core.gate import GatePolicy
 from cloud.core.isa_18_2 import Event, State
-from cloud.core.model import ConditionBegan, ConditionEnded, Severity
+from cloud.core.model import ConditionBegan, ConditionEnded, ConditionEvent, Severity
 from cloud.core.rules import Counted, Direction, Level, RuleSet, Schedule
 from cloud.ports import SeriesName, SeriesStore
 from cloud.series.importing import Importer, Part
@@ -95,7 +95,7 @@ def test_when_all_has_come_the_alerts_are_those_of_the_ordered_stream(
 def assert_alerts_are_the_record(street: Street) -> None:
     """Every condition has its alert, with its times; who has none is refuted, and closed."""
     begun: dict[str, list[ConditionBegan]] = {}
-    last: dict[str, ConditionBegan | ConditionEnded] = {}
+    last: dict[str, ConditionEvent] = {}
     alert_of = {row.data: row.alert for row in street.rows(schema.conditions)}
     assert len(alert_of) == len(street.recorded())
     ordered = sorted(street.rows(schema.conditions), key=lambda row: (row.observed_ms, row.id))

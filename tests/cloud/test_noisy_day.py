@@ -13,7 +13,7 @@ from cloud.state.database import Database
 from contract.messages import DeviceBirth
 from contract.readings import Reading
 from tests.cloud import noisy_day
-from tests.cloud.core.reference_engine import Plain
+from tests.cloud.core.reference_checks import Plain
 from tests.cloud.core.rule_kit import T0_MS, columns_of
 from tests.cloud.history_kit import Street, in_order
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cloud import pipeline
+from cloud.core.checks import NoData
 from cloud.core.model import Severity
 from cloud.core.rules import Direction, Mark, Rule, RuleSet
 from cloud.pipeline import Line, Message, Taken
@@ -452,3 +454,43 @@ def test_the_snapshot_follows(line: Line, database: Database, clock: ManualClock
     with database.write() as connection:
         count(connection, {"x": 1})
     assert counted(database)["x"] == 1
+
+
+SILENCE = RuleSet(
+    rules=(
+        replace(
+            RULES.rules[0],
+            id="gas.silent",
+            check=NoData(periods=5.0, at_least_s=5.0),
+            limit=0.5,
+            deadband=0.0,
+            on_delay_s=0.0,
+            off_delay_s=0.0,
+        ),
+    ),
+    fingerprint="silence",
+)
+
+
+def test_silence_is_alerted_of_without_any_message(database: Database, clock: ManualClock) -> None:
+    """The time is that at which data was missed, whenever that is found out."""
+    line = Line(database, SILENCE, ZONE, clock)
+    line.take([birth(), batch(clock, 1, 2.0)])
+    heard_ms = clock.now_ms()
+    clock.advance_ms(59_000)  # a start: what has waited may still come in
+    assert line.is_settled()
+    assert line.take([]).alerts == 0
+    clock.advance_ms(1_000)
+    assert not line.is_settled()
+    assert line.take([]).alerts == 1
+    clock.advance_ms(5_000)
+    assert line.take([]).alerts == 0
+    with database.read() as connection:
+        (alert,) = connection.execute(sa.select(schema.alerts)).all()
+    assert 0 < alert.observed_ms - heard_ms < 10_000
+    again = Line(database, SILENCE, ZONE, clock)  # a restart changes nothing
+    clock.advance_ms(61_000)
+    assert again.take([]).alerts == 0
+    assert again.take([batch(clock, 2, 2.0)]).alerts == 1
+    with database.read() as connection:
+        assert connection.scalar(sa.select(schema.alerts.c.state)) == "RTNUN"

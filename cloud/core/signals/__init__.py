@@ -1,1 +1,24 @@
 """What rules look at besides the readings themselves: signals, made of readings in event time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from cloud.core.checks import NoData, OutOfRange, Rate, StateIs, Stuck
+from cloud.core.signals.port import Signals
+from cloud.core.signals.rate import Rates
+from cloud.core.signals.silence import Silences
+from cloud.core.signals.states import Ranges, States
+from cloud.core.signals.stuck import Stucks
+
+# By the check that asks for them; each is made for the zone whose clock cuts windows. The check
+# Value has none: it looks at the readings.
+SIGNALS: dict[type[Any], Callable[[ZoneInfo], Signals]] = {
+    NoData: lambda _: Silences(),
+    OutOfRange: lambda _: Ranges(),
+    Rate: lambda _: Rates(),
+    StateIs: lambda _: States(),
+    Stuck: lambda _: Stucks(),
+}

@@ -49,6 +49,10 @@ class Wanted:
 class Signals(Protocol):
     """All signals of one kind of check. Pure; the answer does not depend on how blocks are cut."""
 
+    def __len__(self) -> int:
+        """Return how many there are."""
+        ...
+
     def change(self, leave: Sequence[Wanted], enter: Sequence[Wanted]) -> None:
         """Make some no longer, and others from now on. One in both keeps its memory."""
         ...
@@ -61,7 +65,7 @@ class Signals(Protocol):
         """
         ...
 
-    def due(self, watermark_ms: int) -> Arrivals:
+    def due(self, watermark_ms: int, /) -> Arrivals:
         """Return what time alone makes of the signals, when no reading before that is to come.
 
         row: -1. Nothing may be told twice: what is due here, take() no longer tells.
@@ -73,7 +77,7 @@ class Signals(Protocol):
         ...
 
     def remember(self, data: bytes) -> None:
-        """Take a memory; what is not made here is left out, what is not in it begins anew.
+        """Take a memory; what is not made here is left out, what is not in it stays as it is.
 
         Raises: DecodeError if the bytes are none; nothing is changed then.
         """
@@ -100,10 +104,14 @@ class _Memory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rows:
-    """The signals of one kind, a row each, and what they remember, in columns."""
+    """The signals of one kind, a row each, and what they remember, in columns.
+
+    slot: by row, the slot of what it yields
+    """
 
     def __init__(self, columns: Mapping[str, Column]) -> None:
         self.wanted: list[Wanted] = []
+        self.slot = np.empty(0, np.intp)
         self._kinds = dict(columns)
         self.columns: dict[str, NDArray[Any]] = {name: one.of(0) for name, one in columns.items()}
         self._first = np.zeros(1, np.int64)  # by slot: where its rows begin in _row
@@ -125,13 +133,14 @@ class Rows:
             self.columns = {name: column[kept] for name, column in self.columns.items()}
         still = [one for one in self.wanted if one.key not in gone]
         self.wanted = [entering.pop(one.key, one) for one in still] if leave else still
-        self.wanted += entering.values()
-        more = len(self.wanted) - len(still)
+        more = len(entering)
+        self.wanted = [*self.wanted, *entering.values()]
         if more:
             self.columns = {
                 name: np.concatenate((column, self._kinds[name].of(more)))
                 for name, column in self.columns.items()
             }
+        self.slot = np.array([one.slot for one in self.wanted], np.intp)
         self._stale = True
 
     def match(self, arrivals: Arrivals) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -175,8 +184,7 @@ class Rows:
         place = {key: index for index, key in enumerate(keys)}
         here = [(row, place[one.key]) for row, one in enumerate(self.wanted) if one.key in place]
         to, of = (np.array([pair[side] for pair in here], np.intp) for side in (0, 1))
-        for name, kind in self._kinds.items():
-            self.columns[name] = kind.of(len(self.wanted))
+        for name in self._kinds:
             self.columns[name][to] = told[name][of]
 
     def _index(self) -> None:

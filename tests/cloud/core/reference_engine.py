@@ -6,20 +6,36 @@ that cloud/core/evaluate.py must give.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
 
-from cloud.core.model import ConditionBegan, ConditionEnded, ConditionEvent, Device, Series
+from cloud.core.checks import NoData
+from cloud.core.model import (
+    ConditionBegan,
+    ConditionEnded,
+    ConditionEvent,
+    ConditionRose,
+    Device,
+    Series,
+)
 from cloud.core.rules import Rule
-from contract.quality import UNUSABLE, Quality
+from tests.cloud.core.reference_checks import Plain, Signal, signal_of
 
 
 @dataclass
 class Monitor:
     rule: Rule
+    signal: Signal
+    level: int = 0
     active: bool = False
     since_ms: int | None = None  # of the stretch that would turn it over
+    before_ms: int | None = None  # the value before
+    last: list[tuple[int, bool]] = field(default_factory=list)  # for N of M: time, beyond
+
+    @property
+    def limit(self) -> float:
+        return self.rule.levels[self.level].limit
 
 
 @dataclass
@@ -27,17 +43,6 @@ class Track:
     series: Series
     monitors: list[Monitor]
     newest_ms: int | None = None
-    newest_usable_ms: int | None = None
-
-
-@dataclass(frozen=True)
-class Plain:
-    """A reading: its series' id, its time, its value (None for none), its quality."""
-
-    series: int
-    at_ms: int
-    value: float | None
-    quality: Quality = Quality.NORMAL
 
 
 class ReferenceEngine:
@@ -51,10 +56,18 @@ class ReferenceEngine:
     def bind(self, series: list[Series]) -> None:
         for one in series:
             peers = [s.measurement for s in series if s.device.id == one.device.id]
-            monitors = [
-                Monitor(rule) for rule in self.rules if watches(rule, one.device, one, peers)
-            ]
-            self.tracks[one.id] = Track(one, monitors)
+            mine = [rule for rule in self.rules if watches(rule, one.device, one, peers)]
+            self.tracks[one.id] = Track(one, self.monitors_of(mine, one))
+
+    def monitors_of(self, rules: list[Rule], series: Series) -> list[Monitor]:
+        """One a level; those of one rule look at one signal."""
+        period_s = series.device.period_s or self.unknown_period_s
+        return [
+            Monitor(rule, signal, level)
+            for rule in rules
+            for signal in [signal_of(rule, series, period_s)]
+            for level in range(len(rule.levels))
+        ]
 
     def evaluate(self, readings: list[Plain]) -> list[ConditionEvent]:
         return [event for reading in readings for event in self.take(reading)]
@@ -67,17 +80,21 @@ class ReferenceEngine:
             self.late += 1
             return []
         track.newest_ms = reading.at_ms
-        if reading.value is None or reading.quality & UNUSABLE:
-            return []
-        before_ms = track.newest_usable_ms
-        track.newest_usable_ms = reading.at_ms
         period_s = track.series.device.period_s or self.unknown_period_s
-        gap = before_ms is not None and reading.at_ms - before_ms > max(3 * period_s, 60) * 1000
-        events = (
-            self.step(monitor, track.series, reading.at_ms, reading.value, gap)
-            for monitor in track.monitors
-        )
-        return [event for event in events if event is not None]
+        gap_ms = max(3 * period_s, 60) * 1000
+        events: list[ConditionEvent] = []
+        told: dict[int, list[tuple[int, float]]] = {}  # what each signal yields, once
+        for monitor in track.monitors:
+            signal = monitor.signal
+            if id(signal) not in told:
+                told[id(signal)] = list(signal.take(reading))
+            for at_ms, value in told[id(signal)]:
+                silent = monitor.before_ms is not None and at_ms - monitor.before_ms > gap_ms
+                gap = silent and not isinstance(monitor.rule.check, NoData)
+                monitor.before_ms = at_ms
+                event = self.step(monitor, track.series, at_ms, value, gap)
+                events += [event] if event is not None else []
+        return events
 
     def step(
         self, monitor: Monitor, series: Series, at_ms: int, value: float, gap: bool
@@ -86,13 +103,15 @@ class ReferenceEngine:
         applies = self.applies(rule, at_ms)
         if not monitor.active:
             if rule.direction.value == "above":
-                turning = applies and value > rule.limit
+                turning = applies and value > monitor.limit
             else:
-                turning = applies and value < rule.limit
+                turning = applies and value < monitor.limit
         elif rule.direction.value == "above":
-            turning = not applies or value <= rule.limit - rule.deadband
+            turning = not applies or value <= monitor.limit - rule.deadband
         else:
-            turning = not applies or value >= rule.limit + rule.deadband
+            turning = not applies or value >= monitor.limit + rule.deadband
+        if rule.counted and not monitor.active:
+            return self.tally(monitor, series, at_ms, value, beyond=turning, gap=gap)
         if not turning:
             monitor.since_ms = None
             return None
@@ -105,18 +124,9 @@ class ReferenceEngine:
         monitor.active = not monitor.active
         monitor.since_ms = None
         if monitor.active:
-            return ConditionBegan(
-                rule=rule.id,
-                rule_version=rule.version,
-                device=series.device.id,
-                series=series.id,
-                severity=rule.severity,
-                began_ms=since_ms,
-                due_ms=since_ms + int(rule.on_delay_s * 1000),
-                observed_ms=at_ms,
-                value=value,
-                limit=rule.limit,
-            )
+            return begun(monitor, series, since_ms, at_ms, value)
+        if monitor.level:
+            return None
         return ConditionEnded(
             rule=rule.id,
             device=series.device.id,
@@ -125,6 +135,28 @@ class ReferenceEngine:
             observed_ms=at_ms,
             value=value,
         )
+
+    def tally(
+        self, monitor: Monitor, series: Series, at_ms: int, value: float, *, beyond: bool, gap: bool
+    ) -> ConditionEvent | None:
+        """N of the last M."""
+        counted = monitor.rule.counted
+        assert counted
+        if gap:
+            monitor.last.clear()
+        monitor.last = [*monitor.last, (at_ms, beyond)][-counted.of :]
+        if not any(was for _, was in monitor.last):
+            monitor.since_ms = None
+            monitor.last.clear()
+            return None
+        if monitor.since_ms is None or len(monitor.last) == 1:
+            monitor.since_ms = at_ms
+        if sum(was for _, was in monitor.last) < counted.count:
+            return None
+        since_ms, monitor.since_ms = monitor.since_ms, None
+        monitor.active = True
+        monitor.last.clear()
+        return begun(monitor, series, since_ms, at_ms, value)
 
     def applies(self, rule: Rule, at_ms: int) -> bool:
         local = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(self.zone)
@@ -136,12 +168,44 @@ class ReferenceEngine:
         return {"always": True, "day": is_day, "night": not is_day}[rule.schedule.value]
 
 
+def begun(
+    monitor: Monitor, series: Series, since_ms: int, at_ms: int, value: float
+) -> ConditionEvent:
+    rule, level = monitor.rule, monitor.rule.levels[monitor.level]
+    if monitor.level:
+        return ConditionRose(
+            rule=rule.id,
+            rule_version=rule.version,
+            device=series.device.id,
+            series=series.id,
+            severity=level.severity,
+            began_ms=since_ms,
+            observed_ms=at_ms,
+            value=value,
+            limit=level.limit,
+        )
+    return ConditionBegan(
+        rule=rule.id,
+        rule_version=rule.version,
+        device=series.device.id,
+        series=series.id,
+        severity=rule.severity,
+        began_ms=since_ms,
+        due_ms=since_ms + (0 if rule.counted else int(rule.on_delay_s * 1000)),
+        observed_ms=at_ms,
+        value=value,
+        limit=rule.limit,
+    )
+
+
 def watches(rule: Rule, device: Device, series: Series, peers: list[str]) -> bool:
     if rule.kinds and device.kind not in rule.kinds:
         return False
     for tag, values in rule.select.items():
         if device.tags.get(tag, "") not in values:
             return False
+    if not rule.measurements:
+        return True
     for wanted in rule.measurements:
         has = [p for p in peers if p.split(".")[0] == wanted or p == wanted]
         if has:

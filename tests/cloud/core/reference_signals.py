@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from contract.quality import UNUSABLE
 from contract.quantities import Averaging
-from tests.cloud.core.reference_engine import Plain
+from tests.cloud.core.reference_checks import Plain
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from cloud.core.columns import Columns
 from cloud.core.model import Device, Series, Severity
 from cloud.core.rules import Direction, Mark, Rule
 from contract.quality import Quality
-from tests.cloud.core.reference_engine import Plain
+from tests.cloud.core.reference_checks import Plain
 
 NOISE = Device(id="noise-1", kind="noise", tags={"area_class": "2"}, period_s=10.0)
 LAEQ = Series(id=7, device=NOISE, measurement="noise_laeq")

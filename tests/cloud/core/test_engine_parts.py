@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import msgspec
 import numpy as np
@@ -10,14 +11,16 @@ import pytest
 
 from cloud.core import snapshots
 from cloud.core.arrivals import NEVER, arrange
-from cloud.core.condition import ACTIVE, IDLE, PENDING, RETURNING, advance
-from cloud.core.model import Series
-from cloud.core.monitors import Monitors, RuleColumns, bands, numbers_of
+from cloud.core.condition import ACTIVE, IDLE, PENDING, RETURNING, advance, count
+from cloud.core.model import Series, Severity
+from cloud.core.monitors import Monitors, RuleColumns, bands, conditions_of, numbers_of
 from cloud.core.register import NO_ERA, Register
-from cloud.core.rules import Direction
+from cloud.core.rules import Direction, Level, Rule
+from cloud.core.schedule import DayHours
+from cloud.core.watching import Watch
 from contract.errors import DecodeError
 from contract.quality import Quality
-from tests.cloud.core.reference_engine import Plain
+from tests.cloud.core.reference_checks import Plain
 from tests.cloud.core.rule_kit import LAEQ, NOISE, columns_of, make_rule
 
 
@@ -120,6 +123,7 @@ def monitors_of(high: int, low: int) -> Monitors:
         np.array([1, 0], np.int32),
         np.array([low, high], np.uint8),
         np.array([0, 0]),
+        np.zeros(2, np.uint64),
     )
 
 
@@ -154,31 +158,87 @@ def test_a_band_is_what_changes_nothing(
     assert not any(lows[1] <= value <= highs[1] for value in restless)
 
 
+def watch_of(rules: list[Rule], *series: Series) -> tuple[Register, Watch]:
+    register = register_of(*series)
+    watch = Watch(rules, register, ZoneInfo("Asia/Shanghai"), DayHours())
+    wanted = {(slot, rule) for slot in range(len(series)) for rule in range(len(rules))}
+    assert watch.rebuild(np.arange(len(series)), wanted) == []
+    return register, watch
+
+
+REST = snapshots.Rest(late=3, watermark_ms=5, signals=b"")
+
+
 def test_a_snapshot_is_read_into_what_is_bound() -> None:
-    register = register_of(LAEQ)
+    register, watch = watch_of(RULES, LAEQ)
     register.last_ms[0], register.usable_ms[0] = 20, 10
-    monitors = Monitors.build(
-        1, np.array([0]), np.array([0], np.int32), np.array([PENDING], np.uint8), np.array([9])
-    )
-    saved = snapshots.write(RULES, register, monitors, 3)
-    other = register_of(replace(LAEQ, id=50), LAEQ)
-    found = Monitors.build(
-        2, np.array([0, 1]), np.array([1, 1], np.int32), np.zeros(2, np.uint8), np.zeros(2, int)
-    )
-    assert snapshots.read(saved, RULES[::-1], other, found) == 3
+    (high,) = watch.monitors_of(0, 0)
+    watch.monitors.phase[high], watch.monitors.since_ms[high] = PENDING, 9
+    watch.monitors.seen[high] = 5
+    saved = snapshots.read(snapshots.write(register, watch, REST))
+    assert (saved.late, saved.watermark_ms) == (3, 5)
+    other, found = watch_of(RULES[::-1], replace(LAEQ, id=50), LAEQ)
+    snapshots.apply(saved, other, found)
     assert other.last_ms.tolist() == [NEVER, 20]
     assert other.usable_ms.tolist() == [NEVER, 10]
-    assert found.phase.tolist() == [IDLE, PENDING]
-    assert found.since_ms.tolist() == [0, 9]
+    (there,) = found.monitors_of(1, 1)
+    assert found.rule_of(there) == "high"
+    assert np.flatnonzero(found.monitors.phase).tolist() == [there]
+    assert (found.monitors.since_ms[there], found.monitors.seen[there]) == (9, 5)
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"format": 99}, {"series": b"123"}, {"last_ms": b""}, {"monitor_rule": b"\1\0\0\0"}],
+    [
+        {"format": 99},
+        {"slot_series": b"12345678"},
+        {"last_ms": b""},
+        {"phase": b"\1"},
+        {"slot_rule": b"\7\0\0\0"},
+    ],
 )
 def test_a_snapshot_that_does_not_fit_is_refused(change: dict[str, object]) -> None:
-    saved = msgspec.msgpack.decode(snapshots.write(RULES, register_of(LAEQ), Monitors.none(), 0))
+    saved = msgspec.msgpack.decode(snapshots.write(*watch_of(RULES, LAEQ), REST))
+    changed = {**saved, **change}
     with pytest.raises(DecodeError):
-        snapshots.read(
-            msgspec.msgpack.encode(saved | change), RULES, register_of(LAEQ), Monitors.none()
+        snapshots.read(msgspec.msgpack.encode(changed))
+
+
+@pytest.mark.parametrize(
+    ("beyond", "turns"),
+    [("1101", [3]), ("1010", []), ("10101", []), ("0111", [3]), ("1110", [2]), ("11001", [])],
+)
+def test_count_wants_three_of_the_last_four(beyond: str, turns: list[int]) -> None:
+    phase, since_ms, seen = IDLE, 0, 0
+    turned: list[int] = []
+    for at, letter in enumerate(beyond):
+        phase, since_ms, seen, began = count(
+            phase, since_ms, seen, at, beyond=letter == "1", gap=False, n=3, of=4
         )
+        turned += [at] if began else []
+        if began:
+            assert since_ms == beyond.index("1")
+            break
+    assert turned == turns
+
+
+def test_count_forgets_before_a_gap() -> None:
+    state = (PENDING, 1, 0b11, False)
+    assert count(*state[:3], 9, beyond=True, gap=True, n=3, of=4) == (PENDING, 9, 0b1, False)
+    assert count(*state[:3], 9, beyond=False, gap=True, n=3, of=4) == (IDLE, 1, 0, False)
+
+
+def test_conditions_are_one_a_level() -> None:
+    rule = make_rule(higher=(Level(limit=70.0, severity=Severity.HIGH),), deadband=2.0)
+    low, high, other = conditions_of([rule, RULES[1]])
+    assert (low.level, high.level, other.rule) == (0, 1, 1)
+    assert (high.numbers.limit, high.numbers.hold) == (70.0, 68.0)
+
+
+def test_a_signal_has_a_slot_of_its_own() -> None:
+    register = register_of(LAEQ)
+    slot = register.signal("stuck", register.series[0])
+    assert (slot, register.signal("stuck", register.series[0])) == (1, 1)
+    assert (register.slot(LAEQ.id), register.place("stuck", LAEQ.id)) == (0, 1)
+    assert register.place("loud", LAEQ.id) == 0
+    assert register.slots(["noise-1"]).tolist() == [0, 1]

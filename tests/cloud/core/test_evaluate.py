@@ -17,7 +17,8 @@ from cloud.core.rules import Direction, Rule, Schedule
 from cloud.core.schedule import DayHours
 from contract.errors import DecodeError
 from contract.quality import Quality
-from tests.cloud.core.reference_engine import Plain, ReferenceEngine
+from tests.cloud.core.reference_checks import Plain
+from tests.cloud.core.reference_engine import ReferenceEngine
 from tests.cloud.core.rule_kit import LAEQ, NOISE, T0_MS, columns_of, make_rule, told
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")

@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
+from cloud.core.checks import NoData
 from cloud.core.evaluate import Engine
 from cloud.core.hindsight import Recorded, Replay, assign, episodes
 from cloud.core.model import ConditionBegan, ConditionEnded, ConditionEvent
@@ -107,3 +108,15 @@ def test_what_held_before_the_stretch_stays_its_own_alerts() -> None:
     old = recorded(ended(10), began(20))
     assert [one.alert for one in assign("r", old, [ended(30)], "a")] == ["r"]
     assert [one.pair for one in assign("r", old, [ended(30)], "a")] == [PAIR]
+
+
+def test_time_makes_of_a_stretch_what_it_has_made_live() -> None:
+    rule = make_rule(check=NoData(periods=3.0), limit=0.5)
+    engine = Engine([rule], ZoneInfo("Asia/Shanghai"))
+    engine.bind([LAEQ])
+    replay = Replay(engine, T0_MS, {}, [])
+    replay.feed(told((0, 61.0)), T0_MS + 1)
+    replay.pass_time(T0_MS + 60_000)
+    assert replay.events == {}
+    replay.pass_time(T0_MS + 60_001)
+    assert [event.observed_ms for event in replay.events[PAIR]] == [T0_MS + 60_000]

@@ -18,7 +18,7 @@ from cloud.core.signals.panes import BY_WATERMARK, Closed, Panes
 from cloud.core.signals.sums import MAXIMUM, MEANS, MINIMUM, Sum
 from contract.quality import Quality
 from contract.quantities import Averaging
-from tests.cloud.core.reference_engine import Plain
+from tests.cloud.core.reference_checks import Plain
 from tests.cloud.core.reference_signals import (
     Spot,
     aligned_spots,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from cloud.core.signals.grids import Aligned, Sliding
 from cloud.core.signals.percentiles import MOST_SAMPLES, Percentiles, room_for
-from tests.cloud.core.reference_engine import Plain
+from tests.cloud.core.reference_checks import Plain
 from tests.cloud.core.reference_signals import (
     Spot,
     aligned_spots,

@@ -146,7 +146,7 @@ def run_intake(config: CloudConfig, stop: threading.Event) -> None:
                 **notify.tasks(config.notify, database, config.zone, clock, stop),
                 "commands": lambda: commander.run(stop),
                 "sealer": lambda: keeper.run(stop),
-                **others.tasks(config.case_systems, database, clock, stop),
+                **others.tasks(config.case_systems, database, clock, config.zone, stop),
                 "outbox": lambda: _drain(database, config.zone, policy, clock, stop),
             },
         )

@@ -142,12 +142,13 @@ def due(connection: sa.Connection, system: str, now_ms: int) -> Delivery | None:
         earlier.c.system == table.c.system,
         earlier.c.case == table.c.case,
         earlier.c.id < table.c.id,
-        earlier.c.state.in_(UNFINISHED),
+        earlier.c.done_ms.is_(None),
     )
     query = (
         sa.select(table)
         .where(
             table.c.system == system,
+            table.c.done_ms.is_(None),  # this is what the index is of
             table.c.state == State.WAITING.value,
             table.c.next_attempt_ms <= now_ms,
             ~behind,
@@ -212,7 +213,12 @@ def unfinished(connection: sa.Connection, *, limit: int = 500) -> list[Delivery]
         table.c.state == State.DEAD.value,
         sa.and_(table.c.state == State.WAITING.value, table.c.error != ""),
     )
-    query = sa.select(table).where(troubled).order_by(table.c.state, table.c.id).limit(limit)
+    query = (
+        sa.select(table)
+        .where(table.c.done_ms.is_(None), troubled)
+        .order_by(table.c.state, table.c.id)
+        .limit(limit)
+    )
     return [delivery_of(row) for row in connection.execute(query)]
 
 

@@ -6,26 +6,32 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
+from zoneinfo import ZoneInfo
 
 from cloud.cases.courier import Courier
+from cloud.cases.mapping import load_mapping
 from cloud.cases.settings import (
     CaseSystems,
     CaseSystemSettings,
+    ExchangeSettings,
     Open311Settings,
     WebhookSettings,
 )
+from cloud.cases.systems.exchange import Address, Drop, Exchanger, Folder
 from cloud.cases.systems.http import Caller
 from cloud.cases.systems.open311 import Open311, Server
 from cloud.cases.systems.webhook import Webhook
 from cloud.ports import OtherCaseSystem
 from cloud.state.database import Database
 from contract.clock import Clock
-from contract.errors import StorageError
+from contract.errors import ConfigError, StorageError
 from contract.secret_files import read_secret
 
 log = logging.getLogger("gridwarden.cases")
 
 EVERY_S = 1.0
+Worker = Courier | Exchanger
 CALLS = 6  # that telling one step takes at most: tokens, look-ups, the call itself
 
 
@@ -59,7 +65,11 @@ OTHER_CASE_SYSTEMS: dict[str, Callable[[CaseSystemSettings, Clock], OtherCaseSys
 
 
 def build(settings: CaseSystemSettings, clock: Clock) -> OtherCaseSystem:
-    """Build one. Raises: ConfigError if a file it needs cannot be used."""
+    """Build one that is told steps. Raises: ConfigError if a file it needs cannot be used."""
+    if isinstance(settings, ExchangeSettings):
+        raise ConfigError(
+            "an exchange takes files, and is not asked: gridwarden cases uploads list"
+        )
     return OTHER_CASE_SYSTEMS[settings.kind](settings, clock)
 
 
@@ -73,14 +83,45 @@ def callback_secrets(systems: CaseSystems) -> dict[str, str]:
 
 
 def tasks(
-    systems: CaseSystems, database: Database, clock: Clock, stop: threading.Event
+    systems: CaseSystems,
+    database: Database,
+    clock: Clock,
+    zone: ZoneInfo,
+    stop: threading.Event,
 ) -> Mapping[str, Callable[[], None]]:
     """Return what serves each, by the name of its thread. Raises: ConfigError."""
-    couriers = {name: _courier(name, one, database, clock) for name, one in systems.items()}
-    return {
-        f"cases-{name}": lambda name=name, courier=courier: _serve(name, courier, stop)  # type: ignore[misc]
-        for name, courier in couriers.items()
-    }
+    served = {name: _worker(name, one, database, clock, zone) for name, one in systems.items()}
+    return {f"cases-{name}": partial(_serve, name, worker, stop) for name, worker in served.items()}
+
+
+def _worker(
+    name: str, settings: CaseSystemSettings, database: Database, clock: Clock, zone: ZoneInfo
+) -> Worker:
+    if isinstance(settings, ExchangeSettings):
+        return _exchanger(name, settings, database, clock, zone)
+    return _courier(name, settings, database, clock)
+
+
+def _exchanger(
+    name: str, settings: ExchangeSettings, database: Database, clock: Clock, zone: ZoneInfo
+) -> Exchanger:
+    drop: Drop
+    if settings.folder is not None:
+        drop = Folder(settings.folder, settings.receipts)
+    else:
+        token = read_secret(settings.token_file) if settings.token_file else ""
+        caller = Caller(settings.timeout_s, settings.ca_file)
+        drop = Address(settings.url or "", caller, token)
+    return Exchanger(
+        name,
+        drop,
+        load_mapping(settings.mapping),
+        database,
+        clock,
+        random.random,
+        zone,
+        every_ms=round(settings.every_h * 3_600_000),
+    )
 
 
 def _courier(name: str, settings: CaseSystemSettings, database: Database, clock: Clock) -> Courier:
@@ -97,11 +138,11 @@ def _courier(name: str, settings: CaseSystemSettings, database: Database, clock:
     )
 
 
-def _serve(name: str, courier: Courier, stop: threading.Event) -> None:
+def _serve(name: str, worker: Worker, stop: threading.Event) -> None:
     while not stop.wait(EVERY_S):
         try:
-            while courier.work().more and not stop.is_set():
+            while worker.work().more and not stop.is_set():
                 pass
-            courier.poll()
+            worker.poll()
         except StorageError as error:
             log.error("case system %s not served, trying again: %s", name, error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 Url = Annotated[str, Field(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$", max_length=500)]
@@ -54,15 +54,38 @@ class WebhookSettings(_Section):
     ca_file: Path | None = None
 
 
-CaseSystemSettings = Annotated[Open311Settings | WebhookSettings, Field(discriminator="kind")]
+class ExchangeSettings(_Section):
+    """A platform that takes files, in a folder or over HTTP."""
+
+    kind: Literal["exchange"]
+    mapping: Path
+    folder: Path | None = None
+    receipts: Path | None = None
+    url: Url | None = None
+    token_file: Path | None = None
+    every_h: Annotated[float, Field(gt=0, le=24 * 31, allow_inf_nan=False)] = 24.0
+    timeout_s: Seconds = 60.0
+    ca_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> ExchangeSettings:
+        if (self.folder is None) == (self.url is None):
+            raise ValueError("say either folder or url")
+        return self
+
+
+CaseSystemSettings = Annotated[
+    Open311Settings | WebhookSettings | ExchangeSettings, Field(discriminator="kind")
+]
 CaseSystems = dict[Name, CaseSystemSettings]
-FILES = ("api_key_file", "secret_file", "ca_file")
+FILES = ("api_key_file", "secret_file", "token_file", "mapping", "ca_file")
+FOLDERS = ("folder", "receipts")
 
 
 def resolved(systems: CaseSystems, base: Path) -> CaseSystems:
     """Return the settings with paths that count from the file's own folder."""
     return {
-        name: one.model_copy(update={key: base / file for key, file in files_of(one).items()})
+        name: one.model_copy(update={key: base / path for key, path in _paths(one).items()})
         for name, one in systems.items()
     }
 
@@ -70,3 +93,8 @@ def resolved(systems: CaseSystems, base: Path) -> CaseSystems:
 def files_of(settings: CaseSystemSettings) -> dict[str, Path]:
     """Return the files that are named, by their keys."""
     return {key: file for key in FILES if (file := getattr(settings, key, None)) is not None}
+
+
+def _paths(settings: CaseSystemSettings) -> dict[str, Path]:
+    folders = {key: path for key in FOLDERS if (path := getattr(settings, key, None)) is not None}
+    return files_of(settings) | folders

@@ -17,6 +17,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from cloud.cases import deliveries
 from cloud.core.isa_18_2 import State
 from cloud.core.topology import GATEWAY
 from cloud.series import hot
@@ -88,6 +89,12 @@ def _gauges(connection: sa.Connection, now_ms: int) -> Iterator[Metric]:
     for state, number in cases.counts(connection).items():
         opened.add_metric([state], number)
     yield opened
+    told = GaugeMetricFamily(
+        "gridwarden_case_deliveries", "Steps for other systems", labels=["system", "state"]
+    )
+    for (system, standing), number in deliveries.counts(connection).items():
+        told.add_metric([system, standing.value], number)
+    yield told
     hot_blocks = sa.select(sa.func.count(schema.blocks.c.id)).where(
         schema.blocks.c.id > hot.sealed_upto(connection)
     )

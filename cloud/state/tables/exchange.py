@@ -9,6 +9,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     String,
     Table,
     Text,
@@ -44,12 +45,19 @@ case_deliveries = Table(
     Column("by", Text, nullable=False, server_default=""),  # who gave it up, or had it tried again
     Index("uq_case_deliveries_event", "system", "event", unique=True),
     Index(
+        "ix_case_deliveries_line",
+        "system",
+        "id",
+        sqlite_where=text("done_ms IS NULL"),
+        postgresql_where=text("done_ms IS NULL"),
+    ),
+    Index(
         "ix_case_deliveries_unfinished",
         "system",
         "case",
         "id",
-        sqlite_where=text("state IN ('waiting', 'dead')"),
-        postgresql_where=text("state IN ('waiting', 'dead')"),
+        sqlite_where=text("done_ms IS NULL"),
+        postgresql_where=text("done_ms IS NULL"),
     ),
 )
 
@@ -124,4 +132,26 @@ service_updates = Table(
     Column("description", Text, nullable=False),
     Column("at_ms", BigInteger, nullable=False),
     Index("uq_service_updates_update", "key", "update", unique=True),
+)
+
+# Files for platforms. The body stays, as what was said must be provable.
+case_uploads = Table(
+    "case_uploads",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("system", String(63), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("name", Text, nullable=False, unique=True),
+    Column("kind", String(16), nullable=False),
+    Column("from_ms", BigInteger, nullable=False),
+    Column("to_ms", BigInteger, nullable=False),
+    Column("records", Integer, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("state", String(16), nullable=False),  # cloud.cases.uploads.State
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_attempt_ms", BigInteger, nullable=False, server_default="0"),
+    Column("error", Text, nullable=False, server_default=""),
+    Column("receipt", Text, nullable=False, server_default=""),
+    Index("ix_case_uploads_system_number", "system", "number", unique=True),
 )

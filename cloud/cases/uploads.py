@@ -1,0 +1,257 @@
+"""What goes to a platform in files: prepared in one transaction, kept with its receipt.
+
+The file's name is what a repetition is known by: it never names two contents.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+
+from cloud.cases.mapping import FieldMapping, Kind, Record, write
+from cloud.core.case_steps import OPEN_STATES
+from cloud.errors import ConflictError, NotFoundError
+from cloud.state import ledger, schema
+
+_OPEN = [state.value for state in OPEN_STATES]
+
+
+class State(StrEnum):
+    """Where an upload stands."""
+
+    WAITING = "waiting"
+    SENT = "sent"  # it lies there, and no receipt has come yet
+    RECEIVED = "received"
+    DEAD = "dead"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """One file."""
+
+    id: int
+    system: str
+    name: str
+    kind: Kind
+    from_ms: int
+    to_ms: int
+    records: int
+    sha256: str
+    state: State
+    attempts: int
+    next_attempt_ms: int
+    error: str
+    receipt: str
+
+
+def prepare(
+    connection: sa.Connection,
+    system: str,
+    mapping: FieldMapping,
+    every_ms: int,
+    zone: ZoneInfo,
+    now_ms: int,
+) -> int:
+    """Write down the files of the time since the last ones; return how many there are.
+
+    Raises: RejectedError if a record cannot be said in the mapping; nothing is written then.
+    """
+    table = schema.case_systems
+    mine = table.c.name == system
+    from_ms = connection.scalar(sa.select(table.c.polled_ms).where(mine))
+    if from_ms is None:
+        row = {"name": system, "event": 0, "polled_ms": now_ms}
+        connection.execute(sa.insert(table), [row])
+        return 0
+    if now_ms - from_ms < every_ms:
+        return 0
+    written = 0
+    for kind in mapping.kinds:
+        rows = _ROWS[kind](connection, from_ms, now_ms, zone)
+        if rows:
+            _add(connection, system, mapping, kind, rows, from_ms, now_ms, zone)
+            written += 1
+    connection.execute(sa.update(table).where(mine).values(polled_ms=now_ms))
+    return written
+
+
+def _add(
+    connection: sa.Connection,
+    system: str,
+    mapping: FieldMapping,
+    kind: Kind,
+    rows: list[Record],
+    from_ms: int,
+    to_ms: int,
+    zone: ZoneInfo,
+) -> None:
+    table = schema.case_uploads
+    last = connection.scalar(sa.select(sa.func.max(table.c.number)).where(table.c.system == system))
+    number = (last or 0) + 1
+    body = write(mapping, kind, rows, zone)
+    values = {
+        "system": system,
+        "number": number,
+        "name": f"{system}-{kind.value}-{number:06d}.{mapping.format}",
+        "kind": kind.value,
+        "from_ms": from_ms,
+        "to_ms": to_ms,
+        "records": len(rows),
+        "sha256": hashlib.sha256(body).hexdigest(),
+        "body": body,
+        "state": State.WAITING.value,
+    }
+    connection.execute(sa.insert(table), [values])
+
+
+def _cases(connection: sa.Connection, from_ms: int, to_ms: int, _: ZoneInfo) -> list[Record]:
+    cases, events = schema.cases, schema.case_events
+    touched = sa.select(events.c.case).where(events.c.at_ms >= from_ms, events.c.at_ms < to_ms)
+    query = sa.select(cases).where(cases.c.id.in_(touched)).order_by(cases.c.id)
+    return [_times(row) for row in connection.execute(query)]
+
+
+def _alerts(connection: sa.Connection, from_ms: int, to_ms: int, _: ZoneInfo) -> list[Record]:
+    alerts, events = schema.alerts, schema.alert_events
+    touched = sa.select(events.c.alert).where(
+        events.c.recorded_ms >= from_ms, events.c.recorded_ms < to_ms
+    )
+    query = sa.select(alerts).where(alerts.c.id.in_(touched)).order_by(alerts.c.id)
+    return [_times(row) for row in connection.execute(query)]
+
+
+def _times(row: sa.Row[tuple[object, ...]]) -> Record:
+    """Our fields by the names that a mapping uses: opened_ms is opened."""
+    return {name.removesuffix("_ms"): value for name, value in row._mapping.items()}
+
+
+def _assessment(
+    connection: sa.Connection, from_ms: int, to_ms: int, zone: ZoneInfo
+) -> list[Record]:
+    """The month that ended between two uploads, by unit; nothing while it goes on."""
+    first, last = (
+        datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone) for at_ms in (from_ms, to_ms)
+    )
+    if (first.year, first.month) == (last.year, last.month):
+        return []
+    begins = first.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    over = begins.replace(year=begins.year + begins.month // 12, month=begins.month % 12 + 1)
+    begins_ms, over_ms = (round(at.timestamp() * 1000) for at in (begins, over))
+    cases = schema.cases
+    opened = cases.c.opened_ms.between(begins_ms, over_ms - 1)
+    closed = sa.and_(cases.c.closed_ms.between(begins_ms, over_ms - 1), cases.c.state == "closed")
+    late = sa.and_(cases.c.state.in_(_OPEN), cases.c.due_ms < over_ms)
+    on_time = sa.and_(closed, cases.c.closed_ms <= cases.c.due_ms)
+
+    def counted(which: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
+        return sa.func.sum(sa.case((which, 1), else_=0))
+
+    query = (
+        sa.select(
+            cases.c.unit,
+            counted(opened).label("opened"),
+            counted(closed).label("closed"),
+            counted(on_time).label("closed_on_time"),
+            counted(late).label("open_overdue"),
+        )
+        .where(cases.c.opened_ms < over_ms)
+        .group_by(cases.c.unit)
+        .order_by(cases.c.unit)
+    )
+    month = f"{begins:%Y-%m}"
+    return [{"month": month, **row._mapping} for row in connection.execute(query)]
+
+
+_ROWS = {Kind.CASES: _cases, Kind.ALERTS: _alerts, Kind.ASSESSMENT: _assessment}
+
+
+# --- on their way ------------------------------------------------------------------------------
+
+
+def claim(
+    connection: sa.Connection, system: str, now_ms: int, until_ms: int
+) -> tuple[Upload, bytes] | None:
+    """Count an attempt at the next file, if it is its time; none overtakes another."""
+    table = schema.case_uploads
+    waiting = (State.WAITING.value, State.DEAD.value)
+    first = connection.execute(
+        sa.select(table)
+        .where(table.c.system == system, table.c.state.in_(waiting))
+        .order_by(table.c.number)
+        .limit(1)
+        .with_for_update()
+    ).one_or_none()
+    if first is None or first.state == State.DEAD.value or first.next_attempt_ms > now_ms:
+        return None
+    row = connection.execute(
+        sa.update(table)
+        .where(table.c.id == first.id)
+        .values(attempts=table.c.attempts + 1, next_attempt_ms=until_ms)
+        .returning(table)
+    ).one()
+    return upload_of(row), bytes(row.body)
+
+
+def mark(connection: sa.Connection, upload: Upload, **values: object) -> None:
+    """Write down what became of an attempt, unless another one has begun."""
+    table = schema.case_uploads
+    mine = sa.and_(table.c.id == upload.id, table.c.attempts == upload.attempts)
+    connection.execute(sa.update(table).where(mine).values(**values))
+
+
+def without_receipt(connection: sa.Connection, system: str) -> list[Upload]:
+    """Return what lies there and has no receipt yet."""
+    table = schema.case_uploads
+    mine = sa.and_(table.c.system == system, table.c.state == State.SENT.value)
+    return [
+        upload_of(row)
+        for row in connection.execute(sa.select(table).where(mine).order_by(table.c.number))
+    ]
+
+
+def uploads(connection: sa.Connection, *, limit: int = 100) -> list[Upload]:
+    """Return the latest files."""
+    table = schema.case_uploads
+    query = sa.select(table).order_by(table.c.id.desc()).limit(limit)
+    return [upload_of(row) for row in connection.execute(query)]
+
+
+def retry(connection: sa.Connection, name: str, by: str, now_ms: int) -> Upload:
+    """Have a refused file sent again. Raises: NotFoundError; ConflictError if it was not."""
+    table = schema.case_uploads
+    mine = table.c.name == name
+    row = connection.execute(sa.select(table).where(mine).with_for_update()).one_or_none()
+    if row is None:
+        raise NotFoundError(f"there is no upload {name!r}")
+    if row.state == State.RECEIVED.value:
+        raise ConflictError(f"upload {name} was received: there is nothing to do")
+    values = {"state": State.WAITING.value, "next_attempt_ms": now_ms}
+    connection.execute(sa.update(table).where(mine).values(**values))
+    ledger.audit(
+        connection, who=by, action="upload.retried", subject=name, note=row.error, at_ms=now_ms
+    )
+    return upload_of(row)
+
+
+def upload_of(row: sa.Row[tuple[object, ...]]) -> Upload:
+    """Return the upload that a row is."""
+    return Upload(
+        id=row.id,
+        system=row.system,
+        name=row.name,
+        kind=Kind(row.kind),
+        from_ms=row.from_ms,
+        to_ms=row.to_ms,
+        records=row.records,
+        sha256=row.sha256,
+        state=State(row.state),
+        attempts=row.attempts,
+        next_attempt_ms=row.next_attempt_ms,
+        error=row.error,
+        receipt=row.receipt,
+    )

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cloud import app as build
-from cloud.cases import ledger, uploads
+from cloud.cases import uploads
 from cloud.cases.cli import app
 from cloud.cases.mapping import load_mapping
 from cloud.cases.others import build as build_system
@@ -18,13 +18,11 @@ from cloud.cases.systems.exchange import Address, Drop, Exchanger, Folder
 from cloud.cases.systems.http import Caller
 from cloud.cases.uploads import State, Upload
 from cloud.config import load
-from cloud.core.gate import GatePolicy, decide
-from cloud.core.model import Device, Severity
 from cloud.errors import ConflictError
 from cloud.state.database import Database
 from contract.clock import ManualClock
 from contract.errors import ConfigError
-from tests.cloud.cases.told_cases import SHANGHAI, alert_of
+from tests.cloud.cases.told_cases import SHANGHAI, open_case
 from tests.suites.misbehaving import Call, Fault, Reply, Server
 
 T0_MS = 1_790_042_400_000
@@ -87,15 +85,6 @@ def exchanger(database: Database, clock: ManualClock, drop: Drop, folder: Path) 
     return made
 
 
-def open_case(database: Database, clock: ManualClock, number: int) -> str:
-    now_ms = clock.now_ms()
-    alert = alert_of(database, number, now_ms)
-    device = Device(id=alert.device, kind="noise", asset=f"GR-{number}", owner="街道办")
-    decision = decide(Severity.MEDIUM, "05-08", device, now_ms, GatePolicy())
-    with database.write() as connection:
-        return ledger.open_or_attach(connection, alert, decision, now_ms, SHANGHAI)
-
-
 def listed(database: Database) -> list[Upload]:
     with database.read() as connection:
         return uploads.uploads(connection)[::-1]
@@ -115,11 +104,11 @@ def test_a_day_goes_up_once_and_its_receipts_are_kept(
 ) -> None:
     drop = Address(f"{server.url}/in", Caller(1.0), "t")
     work = exchanger(database, clock, drop, tmp_path)
-    first = open_case(database, clock, 1)
+    first = open_case(database, 1, clock.now_ms())
     work.work()
     assert platform.files == {}  # not yet time
     clock.advance_ms(DAY_MS)
-    second = open_case(database, clock, 2)
+    second = open_case(database, 2, clock.now_ms())
     clock.advance_ms(1)
     if fault is not None:
         server.faults.append(fault)
@@ -140,7 +129,7 @@ def test_a_refused_file_holds_up_those_after_it(
     database: Database, clock: ManualClock, server: Server, platform: Platform, tmp_path: Path
 ) -> None:
     work = exchanger(database, clock, Address(f"{server.url}/in", Caller(1.0)), tmp_path)
-    open_case(database, clock, 1)
+    open_case(database, 1, clock.now_ms())
     clock.advance_ms(DAY_MS)
     server.faults.append(Fault.REFUSES)
     assert work.work().dead == 1
@@ -160,7 +149,7 @@ def test_the_month_that_ended_is_assessed(
     database: Database, clock: ManualClock, server: Server, platform: Platform, tmp_path: Path
 ) -> None:
     work = exchanger(database, clock, Address(f"{server.url}/in", Caller(1.0)), tmp_path)
-    open_case(database, clock, 1)
+    open_case(database, 1, clock.now_ms())
     for _ in range(10):
         clock.advance_ms(DAY_MS)
         while work.work().told:
@@ -176,7 +165,7 @@ def test_files_are_dropped_whole_and_receipted_later(
 ) -> None:
     drop, receipts = tmp_path / "out", tmp_path / "back"
     work = exchanger(database, clock, Folder(drop, receipts), tmp_path)
-    open_case(database, clock, 1)
+    open_case(database, 1, clock.now_ms())
     clock.advance_ms(DAY_MS)
     assert work.work().failed == 1  # the folder is not there
     drop.mkdir()
@@ -199,7 +188,7 @@ def test_a_folder_without_receipts_is_received_as_it_lies_there(
     database: Database, clock: ManualClock, tmp_path: Path
 ) -> None:
     work = exchanger(database, clock, Folder(tmp_path), tmp_path)
-    open_case(database, clock, 1)
+    open_case(database, 1, clock.now_ms())
     clock.advance_ms(DAY_MS)
     while work.work().told:
         pass
@@ -228,7 +217,7 @@ def test_uploads_are_listed_and_sent_again(clock: ManualClock, tmp_path: Path) -
     database = build.initialise(config)
     work = exchanger(database, clock, Folder(tmp_path / "out", tmp_path), tmp_path)
     (tmp_path / "out").mkdir()
-    open_case(database, clock, 1)
+    open_case(database, 1, clock.now_ms())
     clock.advance_ms(DAY_MS)
     work.work()
 

@@ -8,7 +8,9 @@ import sqlalchemy as sa
 
 from cloud import alerts
 from cloud.alerts import Alert
-from cloud.core.model import ConditionBegan
+from cloud.cases import ledger
+from cloud.core.gate import GatePolicy, decide
+from cloud.core.model import ConditionBegan, Device, Severity
 from cloud.state import schema
 from cloud.state.database import Database
 from tests.cloud.alert_kit import RULES
@@ -51,3 +53,12 @@ def alert_of(database: Database, number: int, now_ms: int) -> Alert:
         connection.execute(sa.insert(schema.series), [series])
         (change,) = alerts.apply(connection, [event], RULES, now_ms)
         return alerts.get_alert(connection, change.alert).alert
+
+
+def open_case(database: Database, number: int, now_ms: int) -> str:
+    """Open a case about an alert of its own."""
+    alert = alert_of(database, number, now_ms)
+    device = Device(id=alert.device, kind="noise", asset=f"GR-{number}", owner="街道办")
+    decision = decide(Severity.MEDIUM, "05-08", device, now_ms, GatePolicy())
+    with database.write() as connection:
+        return ledger.open_or_attach(connection, alert, decision, now_ms, SHANGHAI)

@@ -28,7 +28,7 @@ OFFLINE_RULE = Rule(
     unit="1",
     severity=Severity.HIGH,
     category="",
-    source="our own choice: power, SIM or agent are down, and nothing comes of its devices",
+    source="网关的遗嘱或状态 (its last will or state)",
     mark=Mark.JUDGEMENT,
     effective=date(2020, 1, 1),
 )

@@ -45,6 +45,7 @@ class Snapshot:
     cases: tuple[models.Case, ...] = ()  # open, the latest opened first
     case_counts: Mapping[str, int] = field(default_factory=dict)
     gateways: tuple[models.Gateway, ...] = ()
+    floods: tuple[models.Flood, ...] = ()  # that are not over
     ended_alerts: tuple[models.Alert, ...] = ()  # open in the snapshot before
     ended_cases: tuple[models.Case, ...] = ()
     watched: frozenset[str] = frozenset()  # sessions (their hashes) that somebody looks with
@@ -70,6 +71,7 @@ def read(services: Services, before: Snapshot, watched: frozenset[str]) -> Snaps
             at_ms=now_ms,
             full_ms=now_ms if full else before.full_ms,
             marks=marks,
+            floods=tuple(alerts.floods(connection)),
             ended_alerts=(),
             ended_cases=(),
             watched=watched,

@@ -1,4 +1,4 @@
-"""The pages of alerts and of cases."""
+"""The page of cases, and what lists of alerts and cases share."""
 
 from __future__ import annotations
 
@@ -26,24 +26,6 @@ CLICKS = """(event) => {
   const button = event.target.closest("[data-act]");
   if (button) emit(button.dataset.act, button.dataset.id);
 }"""
-
-
-# Alerts that came to be known otherwise than when they happened, by the page's `show`.
-RECORDS = {each.value: each for each in (Record.HISTORICAL, Record.REFUTED)}
-
-
-async def show_alerts(screen: Screen, show: str) -> None:
-    """Build the page of alerts: the open ones, the newest of all, or those of one record."""
-    w, may = screen.w, may_acknowledge(screen)
-    with _page(), _card(screen, "alerts", show in ("all", *RECORDS), show, RECORDS):
-        if show in ("all", *RECORDS):
-            table = ui.html(sanitize=False)
-            draw = partial(views.alert_table, may_acknowledge=may, empty=w("alert.none_at_all"))
-            screen.follow(partial(_all_alerts, screen, table, draw, RECORDS.get(show)))
-        else:
-            table = screen.block(("alerts", may), partial(_open_alerts, may))
-        acknowledging(screen, table)
-    await screen.start()
 
 
 async def show_cases(screen: Screen, *, everything: bool) -> None:
@@ -121,28 +103,8 @@ def _card(
     return card
 
 
-def _open_alerts(may: bool, snapshot: Snapshot, now_ms: int, w: Wording) -> str:
-    urgent = sorted(snapshot.alerts, key=views.urgency)[: views.NEWEST]
-    return views.alert_table(urgent, now_ms, w, may_acknowledge=may, empty=w("alert.none"))
-
-
 def _open_cases(snapshot: Snapshot, now_ms: int, w: Wording) -> str:
     return views.case_table(snapshot.cases[: views.NEWEST], now_ms, w, empty=w("case.none"))
-
-
-async def _all_alerts(
-    screen: Screen,
-    table: ui.html,
-    draw: views.DrawAlerts,
-    record: Record | None,
-    snapshot: Snapshot,
-    now_ms: int,
-) -> None:
-    console = screen.console
-    load = partial(newest_alerts, console, record=record)
-    key = f"alerts {record.value}" if record else "alerts"
-    found = await console.shared.get(key, snapshot.marks.alerts, load)
-    put(table, draw(found, now_ms, screen.w))
 
 
 async def _all_cases(screen: Screen, table: ui.html, snapshot: Snapshot, now_ms: int) -> None:

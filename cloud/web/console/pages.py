@@ -6,10 +6,13 @@ from fastapi import FastAPI, Request
 from nicegui import ui
 
 from cloud.web.console import (
+    alert_list,
+    alert_page,
     case_page,
     device_page,
     inbox_page,
     lists,
+    maintenance_page,
     outbox_page,
     overview,
     performance_page,
@@ -45,14 +48,27 @@ def mount(app: FastAPI, services: Services, live: Live) -> None:
             _missing(screen)
 
     @ui.page("/alerts")
-    async def _alerts(request: Request, show: str = "") -> None:
+    async def _alerts(
+        request: Request, show: str = "", group: str = "", flood: int | None = None
+    ) -> None:
         screen = await open_screen(request, "alerts")
-        await lists.show_alerts(screen, show)
+        await alert_list.show(screen, tab=show or "active", group=group, flood=flood)
 
     @ui.page("/alerts/performance")
     async def _performance(request: Request, days: str = "") -> None:
         screen = await open_screen(request, "performance")
         await performance_page.show(screen, days)
+
+    @ui.page("/alerts/{alert}")
+    async def _alert(request: Request, alert: str) -> None:
+        screen = await open_screen(request, "alerts", alert)
+        if not await alert_page.show(screen, alert):
+            _missing(screen)
+
+    @ui.page("/maintenance")
+    async def _maintenance(request: Request, show: str = "") -> None:
+        screen = await open_screen(request, "maintenance")
+        await maintenance_page.show(screen, everything=show == "all")
 
     @ui.page("/cases")
     async def _cases(request: Request, show: str = "") -> None:

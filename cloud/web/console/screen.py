@@ -32,6 +32,7 @@ LINKS = (
     ("cases", "/cases"),
     ("inbox", "/inbox"),
     ("outbox", "/outbox"),
+    ("maintenance", "/maintenance"),
     ("performance", "/alerts/performance"),
 )
 HTML_LANG = {"zh": "zh-CN", "en": "en"}

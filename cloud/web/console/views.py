@@ -26,6 +26,8 @@ SHORT = 6  # rows of the overview's lists
 
 TILE_VALUES = 3
 
+NO_MORE: Mapping[str, tuple[int, str]] = {}
+
 
 OLD_MS = 10_000  # a snapshot of this age is announced as old
 
@@ -227,8 +229,9 @@ def alert_table(
     with_device: bool = True,
     empty: str,
     most: int = NEWEST,
+    more: Mapping[str, tuple[int, str]] = NO_MORE,
 ) -> str:
-    """Draw alerts as a table; on a phone as cards."""
+    """Draw alerts as a table; on a phone as cards. more: how many others one stands for, where."""
     return render(
         "alert_table.html",
         w=w,
@@ -238,6 +241,7 @@ def alert_table(
         with_device=with_device,
         empty=empty,
         most=most,
+        more=more,
     )
 
 

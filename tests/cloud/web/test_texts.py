@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from cloud.alert_rows import Remark
 from cloud.cases import deliveries
-from cloud.core.isa_18_2 import State
+from cloud.core.holds import HoldKind
+from cloud.core.isa_18_2 import Event, State
 from cloud.core.model import Role, Severity
 from cloud.core.performance import Figure, Verdict
 from cloud.core.waiting import State as Waits
+from cloud.web.console.alert_views import TABS
 from cloud.web.console.device_views import REASONS
-from cloud.web.console.lists import RECORDS
+from cloud.web.console.screen import LINKS
 from cloud.web.texts import TEXTS, text
 from contract.quality import LETTERS
 from contract.quantities import Averaging, Kind
@@ -39,10 +42,16 @@ COMPOSED = {
     *(f"averaging.{how.value}" for how in Averaging),
     *(f"role.{role.value}" for role in Role),
     *(f"chart.{window}" for window in ("1h", "6h", "24h", "7d", "30d", "1y")),
-    *(f"{what}.{which}" for what in ("alerts", "cases") for which in ("open", "all")),
-    *(f"alerts.{record}" for record in RECORDS),
-    *(f"nav.{page}" for page in ("overview", "alerts", "cases", "inbox", "performance")),
-    *(f"nav.{page}" for page in ("overview", "alerts", "cases", "inbox", "outbox", "performance")),
+    *(f"{what}.{which}" for what in ("maintenance", "cases") for which in ("open", "all")),
+    *(f"alerts.{tab}" for tab in TABS),
+    *(f"event.{event.value}" for event in (*Event, *Remark)),
+    *(f"hold.{kind.value}" for kind in HoldKind),
+    *(f"hold.is.{standing}" for standing in ("running", "planned", "ended")),
+    *(f"hold.until.{end}" for end in ("back", "ended")),
+    *(f"hold.by.{what}" for what in ("alert", "device", "gateway", "rule")),
+    *(f"hold.tag.{tag}" for tag in ("site", "area", "cell")),
+    "kind.gateway",
+    *(f"nav.{page}" for page, _ in LINKS),
     *(f"outbox.{state.name.lower()}" for state in deliveries.State),
     *(f"performance.{figure.name.lower()}" for figure in Figure),
     *(f"performance.verdict.{verdict.value}" for verdict in Verdict),

@@ -181,5 +181,7 @@ def _bounds(policy: AlertPolicy) -> Bounds:
 
 def _tell(connection: sa.Connection, topic: str, at: Flood, now_ms: int) -> None:
     payload = {"flood": at.id, "desk": at.desk, "first_alert": at.first_alert}
-    row = {"topic": topic, "key": f"flood.{at.id}", "payload": payload, "created_ms": now_ms}
-    connection.execute(sa.insert(schema.outbox), [row])
+    made = sa.insert(schema.outbox).values(
+        topic=topic, key=f"flood.{at.id}", payload=payload, created_ms=now_ms, done_ms=now_ms
+    )
+    connection.execute(made)

@@ -31,6 +31,9 @@ TOPICS: Mapping[Event | Remark, str] = {
     Remark.REMIND: REMINDER,
 }
 
+# What the outbox itself must deliver. The rest is a record, for whoever reads it in its order.
+DELIVERED = (RAISED, RETURNED, REFUTED)
+
 
 def topic_of(line: AlertEvent) -> str:
     """Return the topic of a line of history; what people must see now is "alert.raised"."""
@@ -41,8 +44,9 @@ def topic_of(line: AlertEvent) -> str:
 
 def message_of(alert: Alert, line: AlertEvent) -> dict[str, object]:
     """Return the row of the outbox that tells a change."""
+    topic = topic_of(line)
     return {
-        "topic": topic_of(line),
+        "topic": topic,
         "key": alert.id,
         "payload": {
             "at_ms": line.at_ms,
@@ -58,4 +62,5 @@ def message_of(alert: Alert, line: AlertEvent) -> dict[str, object]:
             "first_out": alert.first_out,
         },
         "created_ms": line.recorded_ms,
+        "done_ms": None if topic in DELIVERED else line.recorded_ms,
     }

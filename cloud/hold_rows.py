@@ -115,5 +115,7 @@ def page(
 
 
 def _tell(connection: sa.Connection, topic: str, hold: Hold, now_ms: int) -> None:
-    row = {"topic": topic, "key": hold.id, "payload": values_of(hold), "created_ms": now_ms}
-    connection.execute(sa.insert(schema.outbox), [row])
+    made = sa.insert(schema.outbox).values(
+        topic=topic, key=hold.id, payload=values_of(hold), created_ms=now_ms, done_ms=now_ms
+    )
+    connection.execute(made)

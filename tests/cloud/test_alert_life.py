@@ -184,6 +184,20 @@ def test_a_restart_forgets_no_reminder_and_repeats_none(desk: Desk) -> None:
     assert desk.at(3_701) == []
 
 
+def test_only_what_cases_take_waits_to_be_delivered(desk: Desk) -> None:
+    """The rest is a record: nobody marks it, and it would be looked through for ever."""
+    desk.say(began(0))
+    desk.shelve(desk.one.id)
+    desk.say(ended(60))
+    desk.at(3_600)
+    table = schema.outbox
+    with desk.database.read() as connection:
+        waiting = list(
+            connection.scalars(sa.select(table.c.topic).where(table.c.done_ms.is_(None)))
+        )
+    assert waiting == ["alert.raised", "alert.returned"]
+
+
 # --- people ---------------------------------------------------------------------------------------
 
 

@@ -111,13 +111,12 @@ def attempts(connection: sa.Connection, notification: int) -> list[Tried]:
 def channels(connection: sa.Connection) -> list[Channel]:
     """Return the channels by name, with how much waits for each."""
     table, messages = schema.notify_channels, schema.notifications
-    waits: dict[str, int] = dict(
-        connection.execute(
-            sa.select(messages.c.channel, sa.func.count())
-            .where(messages.c.state == Fate.WAITING.value)
-            .group_by(messages.c.channel)
-        ).tuples()
+    waiting = connection.execute(
+        sa.select(messages.c.channel, sa.func.count())
+        .where(messages.c.state == Fate.WAITING.value)
+        .group_by(messages.c.channel)
     )
+    waits: dict[str, int] = {row[0]: row[1] for row in waiting}
     return [
         Channel(
             name=row.name,

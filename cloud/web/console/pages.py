@@ -17,6 +17,7 @@ from cloud.web.console import (
     overview,
     performance_page,
 )
+from cloud.web.console.notifications_page import show as show_notifications
 from cloud.web.console.screen import Console, Screen
 from cloud.web.live import Live
 from cloud.web.pages import render
@@ -88,6 +89,10 @@ def mount(app: FastAPI, services: Services, live: Live) -> None:
     @ui.page("/outbox")
     async def _outbox(request: Request) -> None:
         await outbox_page.show(await open_screen(request, "outbox"))
+
+    @ui.page("/notifications")
+    async def _notifications(request: Request) -> None:
+        await show_notifications(await open_screen(request, "notifications"))
 
     @ui.page("/{path:path}")
     async def _nothing(request: Request) -> None:

@@ -34,6 +34,7 @@ LINKS = (
     ("outbox", "/outbox"),
     ("maintenance", "/maintenance"),
     ("performance", "/alerts/performance"),
+    ("notifications", "/notifications"),
 )
 HTML_LANG = {"zh": "zh-CN", "en": "en"}
 

@@ -58,6 +58,10 @@ COMPOSED = {
     *(f"time.{unit}" for unit in ("s", "min", "h", "d")),
     *(f"inbox.{state.value}" for state in Waits),
     *(f"complete.{reason}" for reason in REASONS),
+    "nav.notifications",
+    *(f"told.fate.{fate}" for fate in ("waiting", "sent", "digested", "moved", "refused")),
+    *(f"told.fate.{fate}" for fate in ("given_up", "skipped")),
+    *(f"told.hold.{hold}" for hold in ("quiet", "flood", "group")),
     "open.0",
     "open.1",
 }

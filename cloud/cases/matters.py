@@ -26,7 +26,7 @@ from cloud.cases.rows import (
     next_id,
     trace,
 )
-from cloud.cases.steps import after, check_may, check_note, check_version
+from cloud.cases.steps import after, check_may, check_note, check_version, withdraw
 from cloud.core.case_dues import fresh
 from cloud.core.case_roles import Actor
 from cloud.core.case_steps import State, Step
@@ -137,12 +137,21 @@ def merge(
     state = after(case, Step.MERGE)
     after(target, Step.ABSORB)
     check_note("the note", note)
+    withdraw(connection, case, at_ms)
     for alert in _evidence(connection, case.id):
         if not is_evidence(connection, target.id, alert):
             attach_evidence(connection, target.id, alert, at_ms)
     line = f"{into} {note}".strip()
     trace(connection, case, Step.MERGE, state, at_ms, by=actor.name, note=line)
-    change(connection, case, state=state.value, merged_into=into, closed_ms=at_ms)
+    change(
+        connection,
+        case,
+        state=state.value,
+        merged_into=into,
+        closed_ms=at_ms,
+        deferred_ms=None,
+        resume_ms=None,
+    )
     trace(connection, target, Step.ABSORB, target.state, at_ms, by=actor.name, note=case.id)
     worse = case.severity if case.severity.at_least(target.severity) else target.severity
     normal = target.sensor_normal_ms if case.sensor_normal_ms is not None else None
@@ -187,6 +196,8 @@ def split(
         version=1,
         singled_ms=None,
         occurrences=1,
+        deferred_ms=None,
+        resume_ms=None,
     )
     try:
         with connection.begin_nested():

@@ -123,7 +123,11 @@ def perform(
 ) -> None:
     """Do a step that is allowed: its line in the trail, and the case as it is then."""
     state = after(case, step)
+    if state is not case.state:
+        withdraw(connection, case, at_ms)
     dues, values = _effect(case, step, given, at_ms, policy)
+    if case.state is State.DEFERRED:
+        values |= {"deferred_ms": None, "resume_ms": None}
     if given.unit and step is Step.DISPATCH:
         case = replace(case, unit=given.unit)
         values["unit"] = given.unit
@@ -134,8 +138,6 @@ def perform(
     if state not in OPEN_STATES:
         columns["due_ms"] = case.due_ms
     change(connection, case, state=state.value, **columns, **values)
-    if state is not case.state:
-        _withdraw(connection, case, state, at_ms)
 
 
 def _effect(
@@ -158,7 +160,7 @@ def _effect(
             return case.dues, {"deferred_ms": at_ms, "resume_ms": given.until_ms}
         case Step.RESUME:
             dues = case.dues.paused(policy.calendar, case.deferred_ms or at_ms, at_ms)
-            return dues, {"deferred_ms": None, "resume_ms": None}
+            return dues, {}
         case Step.CLOSE:
             return case.dues, {"satisfaction": given.satisfaction}
         case _:
@@ -226,13 +228,13 @@ def _decide(
     perform(connection, case, request.step, by, asked, at_ms, policy)
 
 
-def _withdraw(connection: sa.Connection, case: Case, state: State, at_ms: int) -> None:
-    """A request that waits for approval means nothing after another step was taken."""
+def withdraw(connection: sa.Connection, case: Case, at_ms: int) -> None:
+    """A request that waits for approval means nothing once another step is taken."""
     request = waiting_request(connection, case.id)
     if request is not None:
         _mark(connection, request, "", at_ms, approved=False)
-        moved = replace(case, state=state)
-        trace(connection, moved, Step.DECLINE, state, at_ms, about=request.step.value)
+        about = request.step.value
+        trace(connection, case, Step.DECLINE, case.state, at_ms, about=about)
 
 
 def _mark(

@@ -82,7 +82,7 @@ def test_one_request_waits_at_a_time_and_lapses_when_the_case_moves_on(
         do(database, case, Step.DEFER, CREW)
     do(database, case, Step.HANDLE, CREW)
     assert look(database, case).request is None
-    assert trail(database, case)[-2:] == ["handle", "decline"]
+    assert trail(database, case)[-2:] == ["decline", "handle"]
 
 
 def test_a_manager_needs_nobody_else(database: Database, case: str) -> None:

@@ -67,6 +67,8 @@ def take(
     check_version(case, version)
     after(case, wanted)
     _check_given(case, wanted, given, at_ms)
+    if wanted is Step.HANDLE:
+        _check_tasks(connection, case)
     if wanted in (Step.APPROVE, Step.DECLINE):
         _decide(connection, case, wanted, actor.name, given, at_ms, policy)
     elif STEPS[wanted].approval and CaseRole.MANAGER not in actor.roles:
@@ -278,6 +280,15 @@ def _check_given(case: Case, step: Step, given: Given, at_ms: int) -> None:
     if len(given.unit) > LONGEST_UNIT:
         raise InvalidError(f"the unit has {len(given.unit)} characters; at most {LONGEST_UNIT}")
     _check_until(case, step, given.until_ms, at_ms)
+
+
+def _check_tasks(connection: sa.Connection, case: Case) -> None:
+    """A case of several units is handled when all of them have done their part."""
+    table = schema.case_tasks
+    query = sa.select(table.c.unit).where(table.c.case == case.id, table.c.done_ms.is_(None))
+    unit = connection.scalar(query.limit(1))
+    if unit is not None:
+        raise ConflictError(f"case {case.id}: {unit} has not done its task")
 
 
 def _check_until(case: Case, step: Step, until_ms: int | None, at_ms: int) -> None:

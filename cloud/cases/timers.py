@@ -5,11 +5,11 @@ One caller at a time; each call is one transaction of bounded length.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
-from cloud.cases.rows import Case, case_of, find_open, trace
+from cloud.cases.rows import Case, case_of, find_open, load, trace
 from cloud.cases.steps import POLICY, Given, perform
 from cloud.core.case_steps import OPEN_STATES, State, Step
 from cloud.core.gate import GatePolicy
@@ -33,6 +33,7 @@ class Ticked:
     overdue: int = 0
     resumed: int = 0
     relapsed: int = 0
+    tasks: int = 0
 
 
 def tick(database: Database, now_ms: int, policy: GatePolicy = POLICY) -> Ticked:
@@ -62,8 +63,13 @@ def tick(database: Database, now_ms: int, policy: GatePolicy = POLICY) -> Ticked
         for case in relapsed:
             note = "the sensor is still beyond its limit"
             perform(connection, case, Step.RELAPSE, "", Given(note=note), now_ms, policy)
+        tasks = _overdue_tasks(connection, now_ms)
     return Ticked(
-        warned=len(warned), overdue=len(overdue), resumed=len(resumed), relapsed=len(relapsed)
+        warned=len(warned),
+        overdue=len(overdue),
+        resumed=len(resumed),
+        relapsed=len(relapsed),
+        tasks=tasks,
     )
 
 
@@ -76,10 +82,42 @@ def _anything(database: Database, now_ms: int, policy: GatePolicy) -> bool:
         _relapsing(now_ms, policy),
     )
     with database.read() as connection:
+        if _late_tasks(connection, now_ms, 1):
+            return True
         return any(
             connection.scalar(sa.select(schema.cases.c.id).where(where).limit(1)) is not None
             for where in wheres
         )
+
+
+def _late_tasks(
+    connection: sa.Connection, now_ms: int, limit: int
+) -> list[tuple[int, str, int, str]]:
+    """Return tasks past their due time that nobody was told of: id, unit, due time, case."""
+    tasks, cases = schema.case_tasks, schema.cases
+    query = (
+        sa.select(tasks.c.id, tasks.c.unit, tasks.c.due_ms, tasks.c.case)
+        .join_from(tasks, cases, cases.c.id == tasks.c.case)
+        .where(
+            tasks.c.due_ms <= now_ms,
+            tasks.c.done_ms.is_(None),
+            tasks.c.overdue_ms.is_(None),
+            cases.c.state.in_(_OPEN),
+        )
+        .limit(limit)
+    )
+    return [(row[0], row[1], row[2], row[3]) for row in connection.execute(query)]
+
+
+def _overdue_tasks(connection: sa.Connection, now_ms: int) -> int:
+    table = schema.case_tasks
+    late = _late_tasks(connection, now_ms, PER_CALL)
+    for task, unit, due_ms, case_id in late:
+        case = load(connection, case_id, to_change=True)
+        theirs = replace(case, unit=unit, due_ms=due_ms)
+        _tell(connection, theirs, Step.OVERDUE, OVERDUE_TOPIC, now_ms)
+        connection.execute(sa.update(table).where(table.c.id == task).values(overdue_ms=now_ms))
+    return len(late)
 
 
 def _some(connection: sa.Connection, where: sa.ColumnElement[bool]) -> list[Case]:

@@ -298,6 +298,21 @@ class CaseEvent(View):
     due_ms: Instant | None = Field(description="The due time that the step met or missed")
 
 
+class CaseTask(View):
+    """What a unit does in a case of several."""
+
+    id: int
+    unit: str
+    what: str
+    by: str
+    at_ms: Instant
+    due_ms: Instant | None
+    overdue_ms: Instant | None = Field(description="When it was told that it is late")
+    done_ms: Instant | None
+    done_by: str
+    note: str
+
+
 class CaseWaiting(View):
     """An alert at the gate: not a case yet."""
 
@@ -336,6 +351,7 @@ class CaseDetail(Case):
     alerts: list[Alert] = Field(description="Attached as evidence, oldest first")
     next_steps: list[NextStep] = Field(description="What you may do in this state")
     request: CaseRequest | None = Field(description="What waits for approval")
+    tasks: list[CaseTask] = Field(description="What each unit does, in a case of several")
 
 
 class Interval(View):

@@ -472,6 +472,13 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Steps of a case are told in order. What was refused waits for a manager, "
         "and what follows it waits behind it.",
     ),
+    "cases.due": ("按时限", "By due time"),
+    "cases.overdue": ("超期", "Overdue"),
+    "cases.singled": ("多次发生", "Recurring"),
+    "cases.asked": ("待批准", "For approval"),
+    "case.task": ("协办任务", "Task"),
+    "case.task_done": ("已完成", "done"),
+    "case.task_open": ("未完成", "to be done"),
     # Lists, and units of time
     "list.newest": ("仅显示最近 {n} 条", "the newest {n} only"),
     "list.comma": ("、", ", "),

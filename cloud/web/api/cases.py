@@ -7,10 +7,11 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime, BaseModel, Field, JsonValue
 
-from cloud.cases import matters, release, steps
+from cloud.cases import matters, release, reports, steps, tasks
 from cloud.cases.lists import Wanted
 from cloud.cases.steps import Given
 from cloud.core.case_steps import OPEN_STATES, STEPS, State
+from cloud.core.model import Severity
 from cloud.web import models
 from cloud.web.api.common import Cursor, Limit, problems
 from cloud.web.auth import Having, Operator, Viewer, Visitor
@@ -68,6 +69,37 @@ class Splitting(BaseModel):
     asset: str = Field("", max_length=200, description="Of the new case, if another")
     version: Version
     note: Note = ""
+
+
+class Invited(BaseModel):
+    """A task for another unit."""
+
+    unit: str = Field(description="Who does it", max_length=200)
+    what: Note
+    due: AwareDatetime | None = None
+    version: Version
+
+
+class Finished(BaseModel):
+    """What a unit did."""
+
+    note: Note
+
+
+class Reported(BaseModel):
+    """What a person tells. A place is needed: latitude and longitude, an address, or an asset."""
+
+    source: str = Field(description=f"One of {', '.join(reports.SOURCES)}", max_length=16)
+    category: str = Field(max_length=8)
+    description: Note
+    latitude: float | None = Field(None, ge=-90, le=90)
+    longitude: float | None = Field(None, ge=-180, le=180)
+    address: str = Field("", max_length=500)
+    asset: str = Field("", max_length=200)
+    severity: Severity = Severity.MEDIUM
+    tags: dict[str, str] = Field(
+        default_factory=dict, description=f"Some of {', '.join(reports.TAGS)}"
+    )
 
 
 class Confirmed(BaseModel):
@@ -154,6 +186,18 @@ def decide_waiting(
         return cases.one(connection, case, actor, now_ms) if case else None
 
 
+@router.post("", status_code=201, responses=problems(403, 409))
+def file_report(services: Having, asking: Operator, told: Reported) -> models.CaseDetail:
+    """Report a matter. It waits to be accepted, with the alerts of sensors near it as evidence."""
+    now_ms, actor = services.clock.now_ms(), asking.account.actor
+    report = reports.Report(**told.model_dump())
+    with services.database.write() as connection:
+        case = reports.file_report(
+            connection, report, actor, now_ms, services.timezone, services.policy
+        )
+        return cases.one(connection, case.id, actor, now_ms)
+
+
 @router.get("/{case}", responses=problems(404))
 def get_case(services: Having, asking: Viewer, case: CaseId) -> models.CaseDetail:
     """Return one case with its trail, its alerts, and the steps that you may take next."""
@@ -180,6 +224,31 @@ def take_step(services: Having, asking: Operator, case: CaseId, taken: Taken) ->
             now_ms,
             services.policy,
         )
+        return cases.one(connection, case, actor, now_ms)
+
+
+@router.post("/{case}/tasks", responses=problems(403, 404, 409))
+def invite(services: Having, asking: Operator, case: CaseId, told: Invited) -> models.CaseDetail:
+    """Give a unit a task in this case, by a due time of its own."""
+    now_ms, actor = services.clock.now_ms(), asking.account.actor
+    due_ms = None if told.due is None else round(told.due.timestamp() * 1000)
+    with services.database.write() as connection:
+        tasks.invite(connection, case, told.unit, told.what, due_ms, actor, told.version, now_ms)
+        return cases.one(connection, case, actor, now_ms)
+
+
+@router.post("/{case}/tasks/{task}/done", responses=problems(403, 404, 409))
+def finish_task(
+    services: Having,
+    asking: Operator,
+    case: CaseId,
+    task: Annotated[int, Path(description="One of the case's tasks")],
+    told: Finished,
+) -> models.CaseDetail:
+    """Say that a unit's task is done. The case is handled when all tasks are."""
+    now_ms, actor = services.clock.now_ms(), asking.account.actor
+    with services.database.write() as connection:
+        tasks.finish(connection, case, task, actor, told.note, now_ms)
         return cases.one(connection, case, actor, now_ms)
 
 

@@ -37,6 +37,7 @@ def head(case: models.CaseDetail, w: Wording) -> str:
     )
     facts += [(w(key), text, "") for key, text in told if text]
     facts += [(key, value, "") for key, value in case.tags.items()]
+    facts += [(w("case.task"), _task(task, w), "") for task in case.tasks]
     if case.merged_into:
         facts.append((w("case.merged_into"), case.merged_into, f"/cases/{case.merged_into}"))
     if case.closed_ms:
@@ -59,6 +60,12 @@ def _place(case: models.CaseDetail, w: Wording) -> list[tuple[str, str, str]]:
         (w("case.device"), name, f"/devices/{case.device}"),
         (w("case.asset"), case.asset, ""),
     ]
+
+
+def _task(task: models.CaseTask, w: Wording) -> str:
+    by = w.moment(task.due_ms) if task.due_ms else ""
+    how = w("case.task_done" if task.done_ms else "case.task_open")
+    return " · ".join(part for part in (task.unit, task.what, by, how) if part)
 
 
 def trail(case: models.CaseDetail, w: Wording) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 
 from anyio.to_thread import run_sync
@@ -11,6 +12,7 @@ from nicegui.events import GenericEventArguments
 
 from cloud.alerts import Record
 from cloud.cases.lists import Wanted
+from cloud.core.case_steps import OPEN_STATES
 from cloud.core.model import Role
 from cloud.web import models
 from cloud.web.console import actions, views
@@ -28,12 +30,30 @@ CLICKS = """(event) => {
 }"""
 
 
-async def show_cases(screen: Screen, *, everything: bool) -> None:
-    """Build the page of cases: the open ones, or the newest of all."""
-    with _page(), _card(screen, "cases", everything):
-        if everything:
+# What the page of cases may show instead of what is open, by its word in the address.
+SHOWN = {
+    "due": Wanted(states=OPEN_STATES, by_due=True),
+    "overdue": Wanted(overdue=True, by_due=True),
+    "singled": Wanted(singled=True),
+    "asked": Wanted(asked_for=True),
+    "all": Wanted(),
+}
+
+
+async def show_cases(screen: Screen, show: str) -> None:
+    """Build the page of cases: the open ones, the newest of all, or one of SHOWN."""
+    heading = render(
+        "case_switch.html", w=screen.w, shown=SHOWN, show=show if show in SHOWN else ""
+    )
+    actor = screen.visitor.account.actor
+    with _page(), ui.element("section").classes("card"):
+        ui.html(heading, sanitize=False).classes("heading")
+        if show or actor.only_handles:
             table = ui.html(sanitize=False)
-            screen.follow(partial(_all_cases, screen, table))
+            wanted = SHOWN.get(show, SHOWN["due"])
+            if actor.only_handles:
+                wanted = replace(wanted, for_unit=actor.unit)
+            screen.follow(partial(_some_cases, screen, table, wanted))
         else:
             screen.block("cases", _open_cases)
     await screen.start()
@@ -75,11 +95,14 @@ def newest_alerts(
 
 def newest_cases(console: Console, device: str = "") -> list[models.Case]:
     """Read the newest cases, of one device or of all."""
+    return wanted_cases(console, Wanted(device=device))
+
+
+def wanted_cases(console: Console, wanted: Wanted) -> list[models.Case]:
+    """Read as many cases as a page shows."""
     now_ms = console.services.clock.now_ms()
     with console.services.database.read() as connection:
-        return cases.page(
-            connection, wanted=Wanted(device=device), now_ms=now_ms, limit=views.NEWEST
-        ).items
+        return cases.page(connection, wanted=wanted, now_ms=now_ms, limit=views.NEWEST).items
 
 
 def _page() -> ui.element:
@@ -107,10 +130,13 @@ def _open_cases(snapshot: Snapshot, now_ms: int, w: Wording) -> str:
     return views.case_table(snapshot.cases[: views.NEWEST], now_ms, w, empty=w("case.none"))
 
 
-async def _all_cases(screen: Screen, table: ui.html, snapshot: Snapshot, now_ms: int) -> None:
+async def _some_cases(
+    screen: Screen, table: ui.html, wanted: Wanted, snapshot: Snapshot, now_ms: int
+) -> None:
     console = screen.console
-    load = partial(newest_cases, console)
-    found = await console.shared.get("cases", snapshot.marks.cases, load)
+    load = partial(wanted_cases, console, wanted)
+    version = (snapshot.marks.cases, now_ms // 60_000)  # what is overdue changes with time alone
+    found = await console.shared.get(("cases", wanted), version, load)
     put(table, views.case_table(found, now_ms, screen.w, empty=screen.w("case.none_at_all")))
 
 

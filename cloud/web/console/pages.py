@@ -74,7 +74,7 @@ def mount(app: FastAPI, services: Services, live: Live) -> None:
     @ui.page("/cases")
     async def _cases(request: Request, show: str = "") -> None:
         screen = await open_screen(request, "cases")
-        await lists.show_cases(screen, everything=show == "all")
+        await lists.show_cases(screen, show)
 
     @ui.page("/cases/{case}")
     async def _case(request: Request, case: str) -> None:

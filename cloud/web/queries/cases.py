@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import asdict
 
 import sqlalchemy as sa
 
-from cloud.cases import ledger, lists, rows, waiting
+from cloud.cases import ledger, lists, rows, tasks, waiting
 from cloud.core.case_roles import Actor, CaseRole
 from cloud.core.case_steps import OPEN_STATES, STEPS, next_steps
 from cloud.errors import NotFoundError
@@ -53,6 +54,7 @@ def one(connection: sa.Connection, case: str, actor: Actor, now_ms: int) -> mode
         alerts=alerts.views(connection, found.alerts),
         next_steps=_next_steps(found, actor),
         request=_request(found.request),
+        tasks=[models.CaseTask(**asdict(each)) for each in tasks.tasks_of(connection, case)],
     )
 
 

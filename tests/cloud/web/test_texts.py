@@ -14,6 +14,7 @@ from cloud.core.isa_18_2 import Event, State
 from cloud.core.model import Role, Severity
 from cloud.core.performance import Figure, Verdict
 from cloud.core.waiting import State as Waits
+from cloud.web.console import lists
 from cloud.web.console.alert_views import TABS
 from cloud.web.console.device_views import REASONS
 from cloud.web.console.screen import LINKS
@@ -52,6 +53,7 @@ COMPOSED = {
     *(f"hold.tag.{tag}" for tag in ("site", "area", "cell")),
     "kind.gateway",
     *(f"nav.{page}" for page, _ in LINKS),
+    *(f"cases.{which}" for which in lists.SHOWN),
     *(f"outbox.{state.name.lower()}" for state in deliveries.State),
     *(f"performance.{figure.name.lower()}" for figure in Figure),
     *(f"performance.verdict.{verdict.value}" for verdict in Verdict),

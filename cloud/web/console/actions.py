@@ -9,7 +9,8 @@ import sqlalchemy as sa
 
 from cloud import adoption, alerts
 from cloud.alert_desk import Person
-from cloud.cases import deliveries, steps
+from cloud.cases import deliveries, release, reports, steps
+from cloud.cases.reports import Report
 from cloud.cases.steps import Given
 from cloud.core.model import Role
 from cloud.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
@@ -56,6 +57,33 @@ def take_step(
     with services.database.write() as connection:
         account = _account(accounts.session(connection, token, now_ms=now_ms))
         steps.take(connection, case, step, account.actor, version, given, now_ms, services.policy)
+
+
+def confirm_alert(services: Services, token: str, alert: str, *, opens: bool, note: str) -> None:
+    """Let an alert at the gate become a case, or refuse it. Raises: as take_step()."""
+    now_ms = services.clock.now_ms()
+    with services.database.write() as connection:
+        account = _account(accounts.session(connection, token, now_ms=now_ms))
+        release.confirm(
+            connection,
+            alert,
+            account.actor,
+            opens=opens,
+            note=note,
+            now_ms=now_ms,
+            zone=services.timezone,
+            policy=services.policy,
+        )
+
+
+def file_report(services: Services, token: str, report: Report) -> None:
+    """File a person's report. Raises: as take_step()."""
+    now_ms = services.clock.now_ms()
+    with services.database.write() as connection:
+        account = _account(accounts.session(connection, token, now_ms=now_ms))
+        reports.file_report(
+            connection, report, account.actor, now_ms, services.timezone, services.policy
+        )
 
 
 def decide(

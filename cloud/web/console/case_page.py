@@ -20,7 +20,7 @@ from cloud.web.services import Services
 from cloud.web.snapshots import Snapshot
 from contract.errors import GridwardenError
 
-PRIMARY = ("dispatch", "handle", "verify", "close")  # the way forward
+PRIMARY = ("accept", "approve", "dispatch", "handle", "verify", "close")  # the way forward
 
 
 async def show(screen: Screen, case: str) -> bool:

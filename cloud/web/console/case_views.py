@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cloud.cases.reports import SOURCES, TAGS
 from cloud.cases.steps import Given
 from cloud.core.case_steps import MAIN_WAY, OPEN_STATES, State
 from cloud.web import models
@@ -36,7 +37,7 @@ def head(case: models.CaseDetail, w: Wording) -> str:
         ("case.satisfaction", str(case.satisfaction or "")),
     )
     facts += [(w(key), text, "") for key, text in told if text]
-    facts += [(key, value, "") for key, value in case.tags.items()]
+    facts += [(w(f"gate.{key}"), value, "") for key, value in case.tags.items() if key in TAGS]
     facts += [(w("case.task"), _task(task, w), "") for task in case.tasks]
     if case.merged_into:
         facts.append((w("case.merged_into"), case.merged_into, f"/cases/{case.merged_into}"))
@@ -54,7 +55,8 @@ def head(case: models.CaseDetail, w: Wording) -> str:
 
 def _place(case: models.CaseDetail, w: Wording) -> list[tuple[str, str, str]]:
     if not case.device:
-        return [(w("case.source"), case.source, "")]
+        source = w(f"gate.{case.source}") if case.source in SOURCES else case.source
+        return [(w("case.source"), source, "")]
     name = f"{case.device_name} ({case.device})"
     return [
         (w("case.device"), name, f"/devices/{case.device}"),

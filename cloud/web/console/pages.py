@@ -10,6 +10,7 @@ from cloud.web.console import (
     alert_page,
     case_page,
     device_page,
+    gate_page,
     inbox_page,
     lists,
     maintenance_page,
@@ -75,6 +76,10 @@ def mount(app: FastAPI, services: Services, live: Live) -> None:
     async def _cases(request: Request, show: str = "") -> None:
         screen = await open_screen(request, "cases")
         await lists.show_cases(screen, show)
+
+    @ui.page("/cases/gate")
+    async def _gate(request: Request) -> None:
+        await gate_page.show(await open_screen(request, "cases"))
 
     @ui.page("/cases/{case}")
     async def _case(request: Request, case: str) -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from cloud.alert_rows import Remark
-from cloud.cases import deliveries
+from cloud.cases import deliveries, reports
+from cloud.core.gate import Wait
 from cloud.core.holds import HoldKind
 from cloud.core.isa_18_2 import Event, State
 from cloud.core.model import Role, Severity
@@ -54,6 +55,7 @@ COMPOSED = {
     "kind.gateway",
     *(f"nav.{page}" for page, _ in LINKS),
     *(f"cases.{which}" for which in lists.SHOWN),
+    *(f"gate.{word}" for word in (*reports.SOURCES, *reports.TAGS, *Wait)),
     *(f"outbox.{state.name.lower()}" for state in deliveries.State),
     *(f"performance.{figure.name.lower()}" for figure in Figure),
     *(f"performance.verdict.{verdict.value}" for verdict in Verdict),

@@ -11,10 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from cloud.calendar_files import load_calendar
 from cloud.cases import CASE_SYSTEMS, others, outbox, timers
 from cloud.cases.release import release
 from cloud.commander import Commander
 from cloud.config import CloudConfig
+from cloud.core.calendar import Holidays
 from cloud.core.gate import GatePolicy
 from cloud.core.retention import RawRetention
 from cloud.intake import MqttIntake
@@ -99,6 +101,7 @@ def rules(config: CloudConfig) -> RuleSet:
         config.rules.files,
         config.rules.overrides,
         datetime.now(UTC).astimezone(config.zone).date(),
+        load_calendar(config.rules.calendar) if config.rules.calendar else Holidays(),
     )
 
 

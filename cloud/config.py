@@ -152,6 +152,7 @@ class Rules(_Section):
     presets: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
     overrides: dict[str, dict[str, float]] = {}
+    calendar: Path | None = None
 
 
 class ShelveHours(_Section):
@@ -297,7 +298,10 @@ def load(path: Path) -> CloudConfig:
             ),
             "commands": Commands(keys=base / config.data / config.commands.keys),
             "rules": config.rules.model_copy(
-                update={"files": tuple(base / file for file in config.rules.files)}
+                update={
+                    "files": tuple(base / file for file in config.rules.files),
+                    "calendar": base / config.rules.calendar if config.rules.calendar else None,
+                }
             ),
             "series": _series(config.series, base),
             "case_systems": resolved_systems(config.case_systems, base),
@@ -348,6 +352,8 @@ def _files(config: CloudConfig) -> list[tuple[strict_yaml.Where, Path]]:
     files: list[tuple[strict_yaml.Where, Path]] = [
         (("rules", "files", index), file) for index, file in enumerate(config.rules.files)
     ]
+    if config.rules.calendar:
+        files.append((("rules", "calendar"), config.rules.calendar))
     if config.broker.password_file:
         files.append((("broker", "password_file"), config.broker.password_file))
     if influxdb := config.series.influxdb:

@@ -23,6 +23,7 @@ from cloud.core.evaluate import Engine
 from cloud.core.hindsight import Replay
 from cloud.core.model import Series
 from cloud.core.rules import RuleSet
+from cloud.core.schedule import DayHours, cut_for
 from cloud.reconciling import Reconciliation, tell_of, untold
 from cloud.state import schema
 from cloud.state.database import Database
@@ -184,7 +185,8 @@ class Hindsight:
         self, connection: sa.Connection, device: str, series: Sequence[Series]
     ) -> tuple[Replay, int]:
         """Return a device's replay, and from when on it must have readings."""
-        engine = Engine(self._rules.rules, self._zone)
+        hours = cut_for(DayHours(), self._rules.rules)
+        engine = Engine(self._rules.rules, self._zone, hours)
         engine.bind(series)
         numbers = [one.id for one in series]
         late_ms, reach_ms = self._waiting[device].from_ms, min(engine.reach_ms(), REACH_MS)

@@ -24,6 +24,7 @@ from cloud.core.columns import Columns, concatenate
 from cloud.core.evaluate import Engine
 from cloud.core.model import ConditionEvent
 from cloud.core.rules import RuleSet
+from cloud.core.schedule import DayHours, cut_for
 from cloud.core.waiting import BOUNDS, Bounds
 from cloud.desk import Desk
 from cloud.gatehouse import Gatehouse
@@ -68,7 +69,7 @@ class Line:
         self._rules = rules
         self._clock = clock
         self._policy = policy
-        self._engine = Engine(rules.rules, zone)
+        self._engine = Engine(rules.rules, zone, cut_for(DayHours(), rules.rules))
         self._block = 0
         self._snapshot_s = -SNAPSHOT_EVERY_S
         self._accepted = Accepted()

@@ -8,6 +8,7 @@ from datetime import date
 from enum import StrEnum
 from functools import cached_property
 
+from cloud.core.calendar import Times
 from cloud.core.checks import VALUE, Check, NoData
 from cloud.core.model import Device, Severity
 
@@ -68,6 +69,9 @@ class Rule:
     limit, deadband: in `unit`, the quantity's canonical one. Beyond means strictly above or below;
                   back within means the limit less the deadband, or further.
     devices, sites: ids of devices, values of the tag `site`; none means all.
+    times:        days and hours of one's own, besides the schedule.
+    matter:       what it is about; of rules about one matter the narrowest wins. "": its id.
+    beats:        ids of rules that this one wins over where both would watch a measurement.
     check:        what is looked at; limits count for what it yields (cloud/core/checks.py).
     higher:       further levels, each further beyond and more severe than the one before it; an
                   alert rises through them. The first level is `limit` and `severity`.
@@ -76,6 +80,7 @@ class Rule:
     effective, until: local dates; in force from the first, no longer on the second.
     category:     GB/T 30428, "03-02"; "" for what makes no case.
     source, mark: where the limit is from, and how sure that is; timing_*: the deadband and delays.
+    source_zh:    the source in Chinese, where it is given.
     """
 
     id: str
@@ -88,6 +93,9 @@ class Rule:
     devices: tuple[str, ...] = ()
     sites: tuple[str, ...] = ()
     schedule: Schedule = Schedule.ALWAYS
+    times: Times | None = None
+    matter: str = ""
+    beats: tuple[str, ...] = ()
     check: Check = VALUE
     direction: Direction
     limit: float
@@ -102,6 +110,7 @@ class Rule:
     reminder_s: float | None = None
     category: str = ""
     source: str
+    source_zh: str = ""
     mark: Mark
     timing_source: str = ""
     timing_mark: Mark = Mark.JUDGEMENT
@@ -175,10 +184,17 @@ def watched(rule: Rule, measurements: Iterable[str]) -> list[str]:
 def resolve(
     rules: Sequence[Rule], device: Device, measurements: Sequence[str]
 ) -> list[tuple[int, str]]:
-    """Return (index of the rule, measurement) for everything to be watched on one device."""
-    return [
+    """Return (index of the rule, measurement) for everything to be watched on one device.
+
+    Where several rules about one matter would watch a measurement, the narrowest do.
+    """
+    found = [
         (index, measurement)
         for index, rule in enumerate(rules)
         if selects(rule, device)
         for measurement in watched(rule, measurements)
     ]
+    beaten = {(loser, measurement) for index, measurement in found for loser in rules[index].beats}
+    if not beaten:
+        return found
+    return [pair for pair in found if (rules[pair[0]].id, pair[1]) not in beaten]

@@ -7,10 +7,12 @@ era nothing about schedules changes, so the engine asks once an era, not once a 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from cloud.core.calendar import clocks, time_fits
 from cloud.core.rules import Rule, Schedule
 
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
@@ -20,11 +22,13 @@ _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 class DayHours:
     """When the day begins and ends, local time; the night is the rest.
 
+    cuts: further clocks at which rules come into force or leave it.
     Source: GB 3096-2008 and GB 12523: 06:00-22:00 unless the local government sets otherwise.
     """
 
     begins: time = time(6)
     ends: time = time(22)
+    cuts: tuple[time, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.begins < self.ends:
@@ -33,12 +37,16 @@ class DayHours:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Era:
-    """A stretch from_ms <= t < until_ms of one local date, all day or all night."""
+    """A stretch from_ms <= t < until_ms of one local date, all day or all night.
+
+    clock: the local clock at which it began.
+    """
 
     from_ms: int
     until_ms: int
     on: date
     is_day: bool
+    clock: time = time(0)
 
 
 def parse_clock(text: str) -> time:
@@ -60,7 +68,7 @@ def era_at(at_ms: int, zone: ZoneInfo, hours: DayHours) -> Era:
         {
             (_utc_ms(day, clock, zone), day, clock)
             for day in (local - timedelta(1), local, local + timedelta(1), local + timedelta(2))
-            for clock in (time(0), hours.begins, hours.ends)
+            for clock in (time(0), hours.begins, hours.ends, *hours.cuts)
         }
     )
     at = max(i for i, (from_ms, _, _) in enumerate(switches) if from_ms <= at_ms)
@@ -70,6 +78,7 @@ def era_at(at_ms: int, zone: ZoneInfo, hours: DayHours) -> Era:
         until_ms=switches[at + 1][0],
         on=day,
         is_day=hours.begins <= clock < hours.ends,
+        clock=clock,
     )
 
 
@@ -77,7 +86,14 @@ def in_force(rule: Rule, era: Era) -> bool:
     """Whether a rule applies to readings of an era."""
     if era.on < rule.effective or (rule.until is not None and era.on >= rule.until):
         return False
+    if rule.times is not None and not time_fits(rule.times, era.on, era.clock):
+        return False
     return rule.schedule is Schedule.ALWAYS or (rule.schedule is Schedule.DAY) == era.is_day
+
+
+def cut_for(hours: DayHours, rules: Iterable[Rule]) -> DayHours:
+    """Return the hours cut at every clock at which one of the rules opens or closes."""
+    return replace(hours, cuts=clocks([rule.times for rule in rules]))
 
 
 def _utc_ms(day: date, clock: time, zone: ZoneInfo) -> int:

@@ -7,12 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from cloud.core.model import Severity
+from cloud.rules.check_entries import IN_RANGE, YES_OR_NO
 from cloud.rules.files import REQUIRED
 from contract.quantities import QUANTITIES, Quantity, split_measurement
 from contract.strict_yaml import Document
 from contract.units import convert
 
 _Plain = Mapping[str, object]
+
+SEVERITIES = tuple(one.value for one in Severity)
+IN_UNIT = (*IN_RANGE, "rate", "difference")
+# What a rule need not say, by what it looks at: 1 or 0 has no unit; silence may be of anything.
+NOT_NEEDED = {
+    **dict.fromkeys(YES_OR_NO, ("limit", "unit", "direction")),
+    **dict.fromkeys(
+        ("no_data", "stuck", "out_of_range"), ("limit", "unit", "direction", "measurement")
+    ),
+    "expression": ("limit", "unit", "direction"),
+}
 
 
 def doubts(document: Document) -> list[str]:
@@ -55,16 +68,62 @@ def in_order(document: Document, problems: Iterable[str]) -> list[str]:
 
 def _of_rule(said: _Plain) -> Iterator[tuple[str, str]]:
     """Yield (key, what is wrong)."""
+    kind = _check_type(said)
+    needless = NOT_NEEDED.get(kind, ())
     for key in REQUIRED:
-        if said.get(key) is None:
+        if said.get(key) is None and key not in needless:
             yield key, "is missing, here and in defaults"
-    yield from _unit_and_range(said)
+    if said.get("limit") is None and "limit" not in needless:
+        yield "limit", "is missing"
+    if kind in IN_UNIT:
+        yield from _unit_and_range(said, within=kind in IN_RANGE)
+    yield from _levels(said)
+    yield from _ways_to_begin(said)
     begins, ends = said.get("effective"), said.get("until")
     if isinstance(begins, str) and isinstance(ends, str) and ends <= begins:
         yield "until", f"{ends} is not after effective, {begins}"
 
 
-def _unit_and_range(said: _Plain) -> Iterator[tuple[str, str]]:
+def _check_type(said: _Plain) -> str:
+    check = said.get("check")
+    kind = check.get("type") if isinstance(check, dict) else None
+    return kind if isinstance(kind, str) else "value"
+
+
+def _levels(said: _Plain) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with the order of the levels: each beyond and above the one before."""
+    levels = said.get("levels")
+    if not isinstance(levels, list) or not all(isinstance(one, dict) for one in levels):
+        return
+    sign = -1 if said.get("direction") == "below" else 1
+    before = said
+    for level in levels:
+        limit, last = level.get("limit"), before.get("limit")
+        if (
+            isinstance(limit, int | float)
+            and isinstance(last, int | float)
+            and sign * limit <= sign * last
+        ):
+            yield "levels", f"limit {limit} is not beyond {last}, the one before it"
+        worse, bad = str(level.get("severity")), str(before.get("severity"))
+        known = worse in SEVERITIES and bad in SEVERITIES
+        if known and SEVERITIES.index(worse) <= SEVERITIES.index(bad):
+            yield "levels", f"severity {worse} is not above {bad}, the one before it"
+        before = level
+
+
+def _ways_to_begin(said: _Plain) -> Iterator[tuple[str, str]]:
+    counted = said.get("n_of_m")
+    if not isinstance(counted, dict):
+        return
+    if said.get("on_delay_s"):
+        yield "n_of_m", "on_delay_s is said too; a rule has one of them"
+    n, m = counted.get("n"), counted.get("m")
+    if isinstance(n, int) and isinstance(m, int) and n > m:
+        yield "n_of_m", f"n {n} is more than m {m}"
+
+
+def _unit_and_range(said: _Plain, *, within: bool) -> Iterator[tuple[str, str]]:
     quantities = _quantities(said.get("measurement"))
     unit = said.get("unit")
     if not quantities or not isinstance(unit, str):
@@ -77,7 +136,7 @@ def _unit_and_range(said: _Plain) -> Iterator[tuple[str, str]]:
             yield "unit", f"{unit!r} is no unit of {quantity.key}; {_allowed(quantity)}"
             return
         limit = said.get("limit")
-        if isinstance(limit, int | float) and not isinstance(limit, bool):
+        if within and isinstance(limit, int | float) and not isinstance(limit, bool):
             value = convert(limit, unit, quantity.unit)
             if not quantity.low <= value <= quantity.high:
                 yield (

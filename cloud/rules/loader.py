@@ -7,15 +7,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from cloud.core.rules import Rule, RuleSet, Schedule
+from cloud.core.calendar import NO_HOLIDAYS, DayKind, Holidays, Times
+from cloud.core.checks import VALUE
+from cloud.core.narrowing import settled
+from cloud.core.rules import Counted, Direction, Level, Rule, RuleSet, Schedule
+from cloud.core.schedule import parse_clock
+from cloud.rules.check_entries import YES_OR_NO
 from cloud.rules.doubts import doubts, in_order
-from cloud.rules.files import RuleDefaults, RuleEntry, RulesFile
+from cloud.rules.files import NOfM, RuleDefaults, RuleEntry, RulesFile, TimesEntry
 from cloud.rules.overrides import overridden
 from contract.errors import RuleError
 from contract.quantities import quantity_of
@@ -25,6 +31,8 @@ from contract.units import conversion
 __all__ = ["PRESETS", "RuleSet", "load_file", "load_rules", "preset_names"]
 
 PRESETS = Path(__file__).parent / "presets"
+HALF = 0.5  # between no and yes
+CALENDAR_DAYS = {DayKind.WORKDAY, DayKind.DAY_OFF, DayKind.HOLIDAY}
 KEPT_AFTER_END = timedelta(days=400)  # readings come late, but not by more than a year
 
 
@@ -33,12 +41,13 @@ def load_rules(
     files: Sequence[Path],
     overrides: Mapping[str, Mapping[str, float]],
     on: date,
+    holidays: Holidays = NO_HOLIDAYS,
 ) -> RuleSet:
     """Load presets by name and files of one's own, and change their numbers where asked.
 
     Args:    overrides: by rule id or pattern ("noise-*"): limit, deadband, on_delay_s, off_delay_s,
              in the rule's canonical unit; later ones win. on: today; what ended long before it is
-             left out, what begins later is not.
+             left out, what begins later is not. holidays: what rules' days mean by a holiday.
     Raises:  RuleError with every problem.
     """
     problems = [_unknown_preset(name) for name in presets if name not in preset_names()]
@@ -47,7 +56,7 @@ def load_rules(
     places: dict[str, Path] = {}
     for path in [*paths, *files]:
         try:
-            found = load_file(path)
+            found = load_file(path, holidays)
         except RuleError as error:
             problems += error.problems
             continue
@@ -60,14 +69,19 @@ def load_rules(
     if problems or unfit:
         raise RuleError(*problems, *unfit)
     kept = tuple(
-        _versioned(rule)
-        for rule in sorted(rules, key=lambda rule: rule.id)
-        if rule.until is None or rule.until + KEPT_AFTER_END > on
+        settled(
+            [
+                _versioned(rule)
+                for rule in sorted(rules, key=lambda rule: rule.id)
+                if rule.until is None or rule.until + KEPT_AFTER_END > on
+            ],
+            on,
+        )
     )
     return RuleSet(rules=kept, fingerprint=_digest(kept))
 
 
-def load_file(path: Path) -> list[Rule]:
+def load_file(path: Path, holidays: Holidays = NO_HOLIDAYS) -> list[Rule]:
     """Load one file's rules; their version is still the file's.
 
     Raises: RuleError with every problem of the file, in its order.
@@ -79,7 +93,7 @@ def load_file(path: Path) -> list[Rule]:
         raise RuleError(*in_order(document, [*error.problems, *doubts(document)])) from None
     if problems := doubts(document):
         raise RuleError(*in_order(document, problems))
-    return [_rule(file, entry) for entry in file.rules]
+    return [_rule(file, entry, holidays) for entry in file.rules]
 
 
 def preset_names() -> list[str]:
@@ -94,7 +108,7 @@ def _unknown_preset(name: str) -> str:
     return f"rules.presets: unknown preset {name!r}; {near}{there}"
 
 
-def _rule(file: RulesFile, entry: RuleEntry) -> Rule:
+def _rule(file: RulesFile, entry: RuleEntry, holidays: Holidays) -> Rule:
     """Lay the rule over the defaults and convert it; doubts() has found nothing missing."""
     said = {
         name: value
@@ -102,32 +116,83 @@ def _rule(file: RulesFile, entry: RuleEntry) -> Rule:
         for name in RuleDefaults.model_fields
         if name in source.model_fields_set and (value := getattr(source, name)) is not None
     }
-    unit = quantity_of(said["measurement"][0]).unit
-    factor, offset = conversion(said["unit"], unit)
+    scale = _scale(said)
     return Rule(
         id=entry.id,
         version=file.version,
         title_zh=entry.title.zh,
         title_en=entry.title.en,
         kinds=tuple(kind.value for kind in said.get("kind", ())),
-        measurements=said["measurement"],
+        measurements=said.get("measurement", ()),
         select=said.get("select", {}),
+        devices=said.get("devices", ()),
+        sites=said.get("sites", ()),
+        matter=said.get("matter", ""),
+        check=said["check"].built() if "check" in said else VALUE,
         schedule=said.get("schedule", Schedule.ALWAYS),
-        direction=said["direction"],
-        limit=entry.limit * factor + offset,
-        unit=unit,
-        deadband=said.get("deadband", 0.0) * abs(factor),
+        times=_times(said.get("times"), holidays),
+        direction=said.get("direction", Direction.ABOVE),
+        limit=HALF if entry.limit is None else scale.limit(entry.limit),
+        unit=scale.unit,
+        deadband=said.get("deadband", 0.0) * abs(scale.factor),
         on_delay_s=said.get("on_delay_s", 0.0),
         off_delay_s=said.get("off_delay_s", 0.0),
         severity=said["severity"],
+        higher=tuple(
+            Level(limit=scale.limit(one.limit), severity=one.severity) for one in entry.levels
+        ),
+        counted=_counted(said.get("n_of_m")),
+        realarm_s=said.get("realarm_s"),
+        reminder_s=said.get("reminder_s"),
         category=said["category"],
         source=said["source"],
+        source_zh=said.get("source_zh", ""),
         mark=said["mark"],
         timing_source=said["timing_source"],
         timing_mark=said["timing_mark"],
         effective=said["effective"],
         until=said.get("until"),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scale:
+    """How a file's figures become those of the rule's unit."""
+
+    unit: str
+    factor: float = 1.0
+    offset: float = 0.0
+
+    def limit(self, told: float) -> float:
+        return told * self.factor + self.offset
+
+
+def _scale(said: Mapping[str, Any]) -> _Scale:
+    check_type = said["check"].type if "check" in said else "value"
+    if check_type in YES_OR_NO:
+        return _Scale(unit="1")
+    if check_type == "expression":
+        return _Scale(unit=said.get("unit", "1"))
+    unit = quantity_of(said["measurement"][0]).unit
+    factor, offset = conversion(said["unit"], unit)
+    if check_type == "rate":
+        return _Scale(unit=f"{unit}/s", factor=factor)
+    return _Scale(unit=unit, factor=factor, offset=0.0 if check_type == "difference" else offset)
+
+
+def _times(told: TimesEntry | None, holidays: Holidays) -> Times | None:
+    if told is None:
+        return None
+    spans = [hours.split("-") for hours in told.hours]
+    return Times(
+        days=told.days,
+        hours=tuple((parse_clock(begins), parse_clock(ends)) for begins, ends in spans),
+        holidays=holidays if set(told.days) & CALENDAR_DAYS else NO_HOLIDAYS,
+    )
+
+
+def _counted(told: NOfM | None) -> Counted | None:
+    return None if told is None else Counted(count=told.n, of=told.m)
 
 
 def _versioned(rule: Rule) -> Rule:

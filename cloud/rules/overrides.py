@@ -7,6 +7,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
+from cloud.core.checks import Value, Window
 from cloud.core.rules import Mark, Rule
 from contract.quantities import quantity_of
 from contract.strict_yaml import suggest
@@ -46,7 +47,11 @@ def _problems(pattern: str, numbers: Mapping[str, float], rules: Sequence[Rule])
                 f"{at}.limit: {value} is outside what {rule.id} can watch: "
                 f"{quantity.low} to {quantity.high} {quantity.unit}"
                 for rule in matched
-                if not (quantity := quantity_of(rule.measurements[0])).low <= value <= quantity.high
+                if rule.measurements
+                and isinstance(rule.check, Value | Window)
+                and not (quantity := quantity_of(rule.measurements[0])).low
+                <= value
+                <= quantity.high
             ]
         elif not value >= 0:
             problems.append(f"{at}.{key}: {value} is below zero")

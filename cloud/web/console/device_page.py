@@ -8,7 +8,7 @@ from functools import partial
 from nicegui import ui
 
 from cloud.completeness import midnight_ms, report
-from cloud.core.schedule import era_at
+from cloud.core.schedule import cut_for, era_at
 from cloud.core.statistics import Statistics
 from cloud.ports import Stepped
 from cloud.series.summaries import Subject, summarise
@@ -176,7 +176,8 @@ def _note(points: Stepped | None, measurement: str, step_ms: int, w: Wording) ->
 
 def _limits(screen: Screen, device: str, snapshot: Snapshot, now_ms: int) -> dict[str, list[Limit]]:
     sensor, services = snapshot.sensors[device], screen.console.services
-    era = era_at(now_ms, services.timezone, services.hours)
+    hours = cut_for(services.hours, services.rules.rules)
+    era = era_at(now_ms, services.timezone, hours)
     return limits(services.rules, sensor.for_rules(), list(sensor.series), era)
 
 

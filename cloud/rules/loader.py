@@ -6,7 +6,7 @@ A rule's version is its file's and a hash of all that the rule says, so that it 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -14,8 +14,9 @@ from typing import Any
 
 import msgspec
 
+from cloud.core import signals
 from cloud.core.calendar import NO_HOLIDAYS, DayKind, Holidays, Times
-from cloud.core.checks import VALUE
+from cloud.core.checks import VALUE, Value
 from cloud.core.narrowing import settled
 from cloud.core.rules import Counted, Direction, Level, Rule, RuleSet, Schedule
 from cloud.core.schedule import parse_clock
@@ -66,6 +67,7 @@ def load_rules(
             places[rule.id] = path
             rules.append(rule)
     rules, unfit = overridden(rules, overrides)
+    unfit += unevaluated(rules, {Value, *vars(signals).get("SIGNALS", {})})
     if problems or unfit:
         raise RuleError(*problems, *unfit)
     kept = tuple(
@@ -99,6 +101,15 @@ def load_file(path: Path, holidays: Holidays = NO_HOLIDAYS) -> list[Rule]:
 def preset_names() -> list[str]:
     """Return the presets that are shipped."""
     return sorted(path.stem for path in PRESETS.glob("*.yaml"))
+
+
+def unevaluated(rules: Sequence[Rule], known: Collection[type]) -> list[str]:
+    """Return a problem for each rule whose check the engine does not know: it would be silent."""
+    return [
+        f"rule {rule.id!r}: check: this version does not evaluate {rule.check.__class__.__name__}"
+        for rule in rules
+        if type(rule.check) not in known
+    ]
 
 
 def _unknown_preset(name: str) -> str:

@@ -20,12 +20,13 @@ from cloud.core.checks import (
     StateIs,
     Statistic,
     Stuck,
+    Value,
     Window,
 )
 from cloud.core.model import Severity
 from cloud.core.rules import Counted, Level
 from cloud.rules.check_entries import CHECK_ENTRIES
-from cloud.rules.loader import load_file
+from cloud.rules.loader import load_file, unevaluated
 from contract.errors import RuleError
 
 HEAD = """\
@@ -177,3 +178,10 @@ def test_every_check_and_its_keys_are_documented() -> None:
         assert f"| `{name}` |" in page, name
         for key in entry.model_fields:
             assert key == "type" or f"`{key}`" in page, key
+
+
+def test_a_check_that_the_engine_does_not_know_is_refused_and_not_silent(tmp_path: Path) -> None:
+    rules = load_file(write(tmp_path, "    check: {type: no_data, periods: 3}\n"))
+    assert unevaluated(rules, {NoData}) == []
+    (problem,) = unevaluated(rules, {Value})
+    assert problem == "rule 'ours.one': check: this version does not evaluate NoData"

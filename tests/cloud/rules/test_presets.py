@@ -268,3 +268,20 @@ def test_every_kind_has_a_rule_that_makes_a_case() -> None:
 
 def test_only_noise_knows_day_and_night() -> None:
     assert {r.kinds for r in ALL.rules if r.schedule is not Schedule.ALWAYS} == {("noise",)}
+
+
+def test_drinking_water() -> None:
+    found = {
+        rule.id.removeprefix("water-gb5749."): (rule.direction.value, rule.limit, rule.mark.value)
+        for rule in ALL.rules
+        if rule.id.startswith("water-gb5749.")
+    }
+    assert found == {
+        "ph-low": ("below", 6.5, "M-high"),
+        "ph-high": ("above", 8.5, "M-high"),
+        "turbidity": ("above", 1, "M-high"),
+        "chlorine-plant-low": ("below", 0.3, "M-high"),
+        "chlorine-plant-high": ("above", 2, "M-high"),
+        "chlorine-tap": ("below", 0.05, "M-high"),
+        "pressure-end": ("below", 140, "S"),
+    }

@@ -30,7 +30,6 @@ class Register:
         self.slot_of = np.full(1, -1, np.int32)  # by series id
         self.slots_of: dict[str, list[int]] = {}  # by device id, of series
         self.made_by: list[str] = []
-        self._signal_of: dict[tuple[str, int], int] = {}  # by rule, series id
         self._signals_of: dict[str, list[int]] = {}  # by device id
         self.timed = np.empty(0, bool)
         self.last_ms = np.empty(0, np.int64)
@@ -53,7 +52,7 @@ class Register:
         for device in devices.values():
             for slot in self._all_of(device.id):
                 self.series[slot] = replace(self.series[slot], device=device)
-        self._grow()
+        self.grow()
         return devices
 
     def slot(self, series: int) -> int:
@@ -65,19 +64,30 @@ class Register:
         return np.array(sorted(s for device in devices for s in self._all_of(device)), np.intp)
 
     def signal(self, rule: str, anchor: Series) -> int:
-        """Return the slot of a rule's signal on a series, a new one if there was none."""
-        slot = self._signal_of.get((rule, anchor.id))
-        if slot is None:
-            slot = self._signal_of[rule, anchor.id] = len(self.series)
+        """Return the slot of a rule's signal on a series, a new one if there was none.
+
+        Its state in columns is there after grow(): columns grow once for many signals.
+        """
+        slot = self._made(rule, anchor)
+        if slot < 0:
+            slot = len(self.series)
             self._signals_of.setdefault(anchor.device.id, []).append(slot)
             self.series.append(anchor)
             self.made_by.append(rule)
-            self._grow()
         return slot
 
     def place(self, rule: str, series: int) -> int:
         """Return the slot that a rule watches a series in: its signal's, or the series' own."""
-        return self._signal_of.get((rule, series), self.slot(series))
+        own = self.slot(series)
+        made = self._made(rule, self.series[own]) if own >= 0 else -1
+        return made if made >= 0 else own
+
+    def _made(self, rule: str, anchor: Series) -> int:
+        """Return the slot of a signal, -1 if there is none; a device has few."""
+        for slot in self._signals_of.get(anchor.device.id, ()):
+            if self.made_by[slot] == rule and self.series[slot].id == anchor.id:
+                return slot
+        return -1
 
     def _all_of(self, device: str) -> list[int]:
         return self.slots_of[device] + self._signals_of.get(device, [])
@@ -96,7 +106,8 @@ class Register:
         self.series.append(one)
         self.made_by.append("")
 
-    def _grow(self) -> None:
+    def grow(self) -> None:
+        """Give the slots that have come since their rows in the columns."""
         more = len(self.series) - len(self.last_ms)
         if more:
             never = np.full(more, NEVER)

@@ -45,6 +45,7 @@ class SignalMakers:
             if mine:
                 self._wanted_of[device.id] = mine
                 enter += mine
+        self._note(enter)
         for name, maker in self._makers.items():
             gone, new = (
                 [one for one in some if type(one.rule.check).__name__ == name]
@@ -95,6 +96,14 @@ class SignalMakers:
                 pairs.add((one.slot, rule))
                 yield one
 
+    def _note(self, wanted: Sequence[Wanted]) -> None:
+        """Have the register know of new signals what it knows of series."""
+        self._register.grow()
+        for one in wanted:
+            self._register.gap_ms[one.slot] = gap_ms(one.rule, one.gap_ms)
+            if is_timed(one.rule):
+                self._register.timed[list(one.inputs)] = True
+
     def _anchors(self, device: Device, mine: Mapping[str, int]) -> list[tuple[int, int]]:
         names: dict[int, list[str]] = defaultdict(list)
         for rule, measurement in resolve(self._rules, device, list(mine)):
@@ -111,9 +120,6 @@ class SignalMakers:
         if not of or type(rule.check) not in SIGNALS:
             return None
         slot = register.signal(rule.id, register.series[anchor])
-        register.gap_ms[slot] = gap_ms(rule, int(register.gap_ms[anchor]))
-        if is_timed(rule):
-            register.timed[list(of)] = True
         return Wanted(
             rule=rule,
             anchor=register.series[anchor],

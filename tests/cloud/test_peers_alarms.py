@@ -13,9 +13,10 @@ import sqlalchemy as sa
 
 from cloud.alert_rows import Alert
 from cloud.alerts import list_alerts
+from cloud.core.checks import NoData
 from cloud.core.isa_18_2 import State
 from cloud.core.rules import Rule, RuleSet, Schedule
-from cloud.pipeline import Line, Message
+from cloud.pipeline import LAG_MS, REST_S, Line, Message
 from cloud.state import schema
 from cloud.state.database import Database
 from contract import codec, messages, topics
@@ -61,6 +62,13 @@ class Street:
         for value in values:
             self.line.take([self.message((self.now_s(), name, value))])
             self.clock.advance_ms(PERIOD_S * 1000)
+
+    def idle_until(self, at_s: float) -> None:
+        """Let time pass while nothing comes."""
+        while self.now_s() < at_s:
+            self.clock.advance_ms(1000)
+            if not self.line.is_settled():
+                self.line.take([])
 
     def now_s(self) -> float:
         """Return seconds since the beginning."""
@@ -164,3 +172,39 @@ def test_thingsboard_2986_nor_are_there_two_after_a_restart(database: Database) 
     street.restart()
     street.line.take([first, second])
     assert street.told() == ["alert.raised"]
+
+
+SILENT = make_rule(
+    id="silent", measurements=(), check=NoData(periods=6), limit=0.5, unit="", deadband=0.0
+)
+
+
+def test_thingsboard_14013_one_sensor_of_a_device_falls_silent(database: Database) -> None:
+    street = Street(database, SILENT)
+    street.live(50.0)
+    street.live(*[50.0] * 20, name="noise_lmax")
+    (alert,) = street.alerts()
+    assert (alert.measurement, alert.began_ms) == ("noise_laeq", street.begins_ms + 60_000)
+
+
+def test_thingsboard_6821_silence_is_told_when_it_is_due(database: Database) -> None:
+    street = Street(database, SILENT)
+    street.live(*[50.0] * (round(REST_S) // PERIOD_S))
+    missed_s = street.now_s() - PERIOD_S + 60
+    street.idle_until(missed_s + LAG_MS / 1000 - 1)
+    assert street.alerts() == []
+    street.idle_until(missed_s + LAG_MS / 1000 + 2)
+    (alert,) = street.alerts()
+    assert alert.began_ms == street.begins_ms + round(missed_s * 1000)
+    street.live(50.0)
+    assert [alert.state for alert in street.alerts()] == [State.RTNUN]
+
+
+def test_thingsboard_6821_data_that_are_on_their_way_are_not_missed(database: Database) -> None:
+    street = Street(database, SILENT)
+    street.live(*[50.0] * 6)
+    waiting = [street.message((street.now_s() + 10.0 * n, "noise_laeq", 50.0)) for n in range(7)]
+    street.idle_until(street.now_s() + 60 + LAG_MS / 1000 - PERIOD_S - 2)
+    street.line.take(waiting)
+    street.idle_until(street.now_s() + 10)
+    assert street.alerts() == []

@@ -11,7 +11,8 @@ from cloud.core.arrivals import NEVER, Arrivals
 from cloud.core.checks import Rate
 from cloud.core.signals.port import Column, Rows, Wanted, nothing, yielded
 
-KEPT = 16  # of each sixteenth of over_s the first reading is kept
+PANES = 16  # of each sixteenth of over_s the first reading is kept
+KEPT = PANES + 2  # as many panes as over_s can touch
 _SHIFT = 43  # bits for milliseconds; 2^20 signals fit above them
 
 
@@ -22,10 +23,10 @@ class Rates:
     """
 
     def __init__(self) -> None:
-        self._rows = Rows(
+        self._rows = Rows(  # what is kept of a pane stands at the pane's number modulo KEPT
             {
-                "at_ms": Column(np.int64, NEVER, (KEPT + 2,)),  # rising, NEVER first
-                "value": Column(np.float64, np.nan, (KEPT + 2,)),
+                "at_ms": Column(np.int64, NEVER, (KEPT,)),
+                "value": Column(np.float64, np.nan, (KEPT,)),
             }
         )
         self._over_ms = np.empty(0, np.int64)
@@ -49,14 +50,11 @@ class Rates:
         if not len(row):
             return nothing()
         at_ms, value = arrivals.at_ms[place], arrivals.value[place]
-        kept_row, kept_ms, kept = self._keep(row, at_ms, value)
         over_ms = self._over_ms[row]
-        keys = (kept_row.astype(np.int64) << _SHIFT) + kept_ms
-        wanted = (row.astype(np.int64) << _SHIFT) + np.maximum(at_ms - over_ms, 0)
-        base = np.searchsorted(keys, wanted)
-        span_ms = at_ms - kept_ms[base]
+        base_ms, base = self._keep(row, at_ms, value)
+        span_ms = at_ms - base_ms
         with np.errstate(all="ignore"):
-            rate = (value - kept[base]) / (span_ms / 1000)
+            rate = (value - base) / (span_ms / 1000)
         return yielded(
             self._rows.slot[row],
             at_ms,
@@ -70,40 +68,37 @@ class Rates:
         row: NDArray[np.intp],
         at_ms: NDArray[np.int64],
         value: NDArray[np.float64],
-    ) -> tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.float64]]:
-        """Keep what is first of its pane; return all that was and is kept, by row, then time."""
-        rows = np.unique(row)
-        pane_ms = np.maximum(self._over_ms // KEPT, 1)
-        first = np.append(True, row[1:] != row[:-1])
-        newest = self._rows["at_ms"][row, -1]
-        before_ms = np.where(first, newest, np.roll(at_ms, 1))
-        # The one before may not have been kept, but its pane was: by it or by one before it.
-        new = (before_ms == NEVER) | (at_ms // pane_ms[row] != before_ms // pane_ms[row])
-        old_ms, old = self._rows["at_ms"][rows], self._rows["value"][rows]
-        was = old_ms != NEVER
-        all_row = np.concatenate((np.repeat(rows, was.sum(axis=1)), row[new]))
-        all_ms = np.concatenate((old_ms[was], at_ms[new]))
-        all_value = np.concatenate((old[was], value[new]))
-        order = np.lexsort((all_ms, all_row))
-        all_row, all_ms, all_value = all_row[order], all_ms[order], all_value[order]
-        self._store(rows, all_row, all_ms, all_value)
-        return all_row, all_ms, all_value
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Keep what is first of its pane; return for each the oldest kept within over_s."""
+        since_ms = np.maximum(at_ms - self._over_ms[row], 0)
+        was_ms, was = self._oldest(row, since_ms)
+        pane_ms = np.maximum(self._over_ms[row] // PANES, 1)
+        pane = at_ms // pane_ms
+        cell_ms = self._rows["at_ms"][row, pane % KEPT]
+        again = (cell_ms != NEVER) & (cell_ms // pane_ms == pane)
+        again[1:] |= (row[1:] == row[:-1]) & (pane[1:] == pane[:-1])
+        new = ~again
+        if not new.any():
+            return was_ms, was
+        new_ms, fresh = at_ms[new], value[new]
+        self._rows["at_ms"][row[new], pane[new] % KEPT] = new_ms  # of equal cells the newest stays
+        self._rows["value"][row[new], pane[new] % KEPT] = fresh
+        keys = (row[new].astype(np.int64) << _SHIFT) + new_ms
+        first = np.searchsorted(keys, (row.astype(np.int64) << _SHIFT) + since_ms)
+        first = np.minimum(first, len(keys) - 1)
+        known = was_ms != NEVER
+        return np.where(known, was_ms, new_ms[first]), np.where(known, was, fresh[first])
 
-    def _store(
-        self,
-        rows: NDArray[np.intp],
-        row: NDArray[np.intp],
-        at_ms: NDArray[np.int64],
-        value: NDArray[np.float64],
-    ) -> None:
-        """Write the newest of each row, the newest last."""
-        ends = np.searchsorted(row, rows, side="right")
-        from_end = ends[np.searchsorted(rows, row)] - np.arange(len(row))
-        stays = from_end <= KEPT + 2
-        self._rows["at_ms"][rows] = NEVER
-        self._rows["value"][rows] = np.nan
-        self._rows["at_ms"][row[stays], -from_end[stays]] = at_ms[stays]
-        self._rows["value"][row[stays], -from_end[stays]] = value[stays]
+    def _oldest(
+        self, row: NDArray[np.intp], since_ms: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return the oldest of what is kept that is not older; NEVER where there is none."""
+        kept_ms = self._rows["at_ms"][row]
+        fits = kept_ms >= since_ms[:, np.newaxis]
+        cell = np.where(fits, kept_ms, np.iinfo(np.int64).max).argmin(axis=1)
+        each = np.arange(len(row))
+        found = np.where(fits[each, cell], kept_ms[each, cell], NEVER)
+        return found, self._rows["value"][row, cell]
 
     def due(self, _: int) -> Arrivals:
         """See Signals.due()."""

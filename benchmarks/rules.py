@@ -5,8 +5,10 @@
 Series of one reading a minute, three rules each: two limits above and one below, with a deadband.
 Blocks hold as many series, shuffled, as rounds need to reach all of them in turn. CPU time of this
 process, medians of many blocks; the bare loop, which looks up each series' limits and compares,
-takes the same blocks in the same rounds. Memory is what Python and NumPy allocate for an engine.
---quick shows that the benchmark runs, and nothing else.
+takes the same blocks in the same rounds. Signals are one rule a series, each kind in an engine of
+its own. Windows are twenty minutes long and full; they are measured by themselves
+(cloud/core/signals/panes.py), on the same blocks put in order. Memory is what Python and NumPy
+allocate for an engine. --quick shows that the benchmark runs, and nothing else.
 """
 
 from __future__ import annotations
@@ -20,18 +22,26 @@ import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from cloud.core.checks import VALUE, Check, NoData, OutOfRange, Rate, Stuck
 from cloud.core.columns import Columns
 from cloud.core.evaluate import Engine
 from cloud.core.model import Device, Series, Severity
 from cloud.core.rules import Direction, Mark, Rule
+from cloud.core.signals.grids import Aligned, Sliding
+from cloud.core.signals.panes import Panes
+from cloud.core.signals.percentiles import Percentiles, room_for
+from cloud.core.signals.sums import MAXIMUM, MEANS
+from contract.quantities import Averaging
 
 ZONE = ZoneInfo("Asia/Shanghai")
 BEGIN_MS = 1_790_042_400_000  # 2026-09-22 10:00:00 in Shanghai: by day for twelve hours
 PERIOD_MS = 60_000
+WINDOW_MS = 20 * PERIOD_MS
 QUIET, LOUD = (40.0, 60.0), (70.0, 75.0)  # dB(A): within all limits, and beyond one
 
 
@@ -66,7 +76,9 @@ def limits() -> list[Rule]:
     ]
 
 
-def rule(name: str, limit: float, direction: Direction = Direction.ABOVE) -> Rule:
+def rule(
+    name: str, limit: float, direction: Direction = Direction.ABOVE, check: Check = VALUE
+) -> Rule:
     """Return a rule on the level of every noise meter."""
     return Rule(
         id=name,
@@ -75,6 +87,7 @@ def rule(name: str, limit: float, direction: Direction = Direction.ABOVE) -> Rul
         title_en=name,
         kinds=("noise",),
         measurements=("noise_laeq",),
+        check=check,
         direction=direction,
         limit=limit,
         unit="dB(A)",
@@ -171,15 +184,74 @@ def measure_transitions(size: Size) -> Iterator[Row]:
     yield Row(what="a transition", figure=figure, unit="µs", key="us_per_transition")
 
 
+def measure_signals(size: Size) -> Iterator[Row]:
+    """Measure what a reading costs with one rule on a signal of it, of each kind."""
+    for what, check in SIGNALS.items():
+        engine, source = _engine([rule("signal", limit=65.0, check=check)], size), Source(size)
+        for _ in range(source.rounds_of_all(3)):
+            engine.evaluate(source.block(QUIET))
+        spent = [_cpu_s(engine.evaluate, source.block(QUIET)) for _ in range(size.rounds)]
+        yield Row(what=f"a reading, {what}", figure=_us(spent, size.block), unit="µs")
+
+
+def measure_windows(size: Size) -> Iterator[Row]:
+    """Measure what a reading costs full windows of each kind, and the worst of them."""
+    worst = 0.0
+    for what, make in WINDOWS.items():
+        windows, source = make(size.series + 1), Source(size)
+        for _ in range(source.rounds_of_all(WINDOW_MS // PERIOD_MS + 1)):
+            _gather(windows, source.block(QUIET).by_series_and_time())
+        take = partial(_gather, windows)
+        blocks = (source.block(QUIET).by_series_and_time() for _ in range(size.rounds))
+        figure = _us([_cpu_s(take, block) for block in blocks], size.block)
+        worst = max(worst, figure)
+        yield Row(what=f"a reading, {what}", figure=figure, unit="µs")
+    yield Row(
+        what="the worst of these windows", figure=worst, unit="µs", key="window_us_per_reading"
+    )
+
+
 def measure_memory(size: Size) -> Iterator[Row]:
     """Measure what an engine takes for each monitor once all have been read."""
     figure = _bytes_per_monitor(limits(), size)
     yield Row(what="a monitor", figure=figure, unit="bytes", key="bytes_per_monitor")
 
 
+def _panes(panes: Panes, tracks: int) -> Panes:
+    panes.grow(tracks)
+    return panes
+
+
+def _percentiles(percentiles: Percentiles, tracks: int) -> Percentiles:
+    percentiles.fit([room_for(WINDOW_MS, PERIOD_MS)] * tracks)
+    return percentiles
+
+
+def _gather(windows: Panes | Percentiles, ordered: Columns) -> None:
+    usable = np.ones(len(ordered), bool)
+    windows.take(ordered.series.astype(np.intp), ordered.observed_ms, ordered.value, usable)
+
+
+SIGNALS: dict[str, Check] = {
+    "rate over 5 min": Rate(over_s=300.0),
+    "silence": NoData(periods=3.0),
+    "stuck": Stuck(for_s=3600.0),
+    "out of range": OutOfRange(),
+}
+WINDOWS: dict[str, Callable[[int], Panes | Percentiles]] = {
+    "LAeq, sliding": lambda n: _panes(Panes(Sliding(WINDOW_MS), MEANS[Averaging.ENERGY]), n),
+    "LAeq, by the clock": lambda n: _panes(
+        Panes(Aligned(WINDOW_MS, ZONE), MEANS[Averaging.ENERGY]), n
+    ),
+    "highest, sliding": lambda n: _panes(Panes(Sliding(WINDOW_MS), MAXIMUM), n),
+    "L90, by the clock": lambda n: _percentiles(Percentiles(Aligned(WINDOW_MS, ZONE), 10.0), n),
+    "L90, sliding": lambda n: _percentiles(Percentiles(Sliding(WINDOW_MS), 10.0), n),
+}
 MEASURES: tuple[Callable[[Size], Iterator[Row]], ...] = (
     measure_readings,
     measure_transitions,
+    measure_signals,
+    measure_windows,
     measure_memory,
 )
 

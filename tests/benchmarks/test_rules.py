@@ -40,5 +40,6 @@ def test_the_last_line_is_json(capsys: pytest.CaptureFixture[str]) -> None:
         "us_per_reading",
         "bare_us_per_reading",
         "us_per_transition",
+        "window_us_per_reading",
         "bytes_per_monitor",
     }

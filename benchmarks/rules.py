@@ -164,7 +164,6 @@ def measure_readings(size: Size) -> Iterator[Row]:
     us, bare_us = (_us(spent, size.block) for spent in (ours, theirs))
     yield Row(what="a reading, three rules", figure=us, unit="µs", key="us_per_reading")
     yield Row(what="the bare compare", figure=bare_us, unit="µs", key="bare_us_per_reading")
-    yield Row(what="times the bare compare", figure=us / max(bare_us, 1e-9), unit="")
 
 
 def measure_transitions(size: Size) -> Iterator[Row]:
@@ -198,10 +197,9 @@ def measure_windows(size: Size) -> Iterator[Row]:
     """Measure what a reading costs full windows of each kind, and the worst of them."""
     worst = 0.0
     for what, make in WINDOWS.items():
-        windows, source = make(size.series + 1), Source(size)
+        take, source = partial(_gather, make(size.series + 1)), Source(size)
         for _ in range(source.rounds_of_all(WINDOW_MS // PERIOD_MS + 1)):
-            _gather(windows, source.block(QUIET).by_series_and_time())
-        take = partial(_gather, windows)
+            take(source.block(QUIET).by_series_and_time())
         blocks = (source.block(QUIET).by_series_and_time() for _ in range(size.rounds))
         figure = _us([_cpu_s(take, block) for block in blocks], size.block)
         worst = max(worst, figure)
@@ -238,14 +236,13 @@ SIGNALS: dict[str, Check] = {
     "stuck": Stuck(for_s=3600.0),
     "out of range": OutOfRange(),
 }
+SLIDING, BY_CLOCK, ENERGY = Sliding(WINDOW_MS), Aligned(WINDOW_MS, ZONE), MEANS[Averaging.ENERGY]
 WINDOWS: dict[str, Callable[[int], Panes | Percentiles]] = {
-    "LAeq, sliding": lambda n: _panes(Panes(Sliding(WINDOW_MS), MEANS[Averaging.ENERGY]), n),
-    "LAeq, by the clock": lambda n: _panes(
-        Panes(Aligned(WINDOW_MS, ZONE), MEANS[Averaging.ENERGY]), n
-    ),
-    "highest, sliding": lambda n: _panes(Panes(Sliding(WINDOW_MS), MAXIMUM), n),
-    "L90, by the clock": lambda n: _percentiles(Percentiles(Aligned(WINDOW_MS, ZONE), 10.0), n),
-    "L90, sliding": lambda n: _percentiles(Percentiles(Sliding(WINDOW_MS), 10.0), n),
+    "LAeq, sliding": lambda n: _panes(Panes(SLIDING, ENERGY), n),
+    "LAeq, by the clock": lambda n: _panes(Panes(BY_CLOCK, ENERGY), n),
+    "highest, sliding": lambda n: _panes(Panes(SLIDING, MAXIMUM), n),
+    "L90, by the clock": lambda n: _percentiles(Percentiles(BY_CLOCK, 10.0), n),
+    "L90, sliding": lambda n: _percentiles(Percentiles(SLIDING, 10.0), n),
 }
 MEASURES: tuple[Callable[[Size], Iterator[Row]], ...] = (
     measure_readings,

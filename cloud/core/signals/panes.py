@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from cloud.core.arrivals import NEVER
 from cloud.core.signals.grids import Grid, Moments
+from cloud.core.signals.kept import join, move_on, steps
 from cloud.core.signals.sums import Sum, Values
 
 Places = NDArray[np.intp]
@@ -217,6 +218,8 @@ class Panes:
     def _windows(self, panes: _Stretch) -> tuple[list[Values], NDArray[np.int64]]:
         """Return the numbers of the windows that end with these panes, and keep the panes."""
         step_ms = self.grid.span_ms // self.grid.panes
+        if (panes.track[1:] != panes.track[:-1]).all():
+            return self._single_windows(panes, step_ms)
         tracks = panes.track[np.append(True, panes.track[1:] != panes.track[:-1])]
         every = _joined(self._past(tracks, step_ms), panes)
         place = np.flatnonzero(every.row != _PAST)
@@ -236,6 +239,20 @@ class Panes:
             readings[reach] += every.readings[at[reach]]
         self._keep(tracks, every, step_ms)
         return numbers, readings
+
+    def _single_windows(
+        self, panes: _Stretch, step_ms: int
+    ) -> tuple[list[Values], NDArray[np.int64]]:
+        """As _windows, where no track closes two panes: what is kept need not be put in order."""
+        track = panes.track
+        on = steps(panes.begin_ms, self.done_ms[track], step_ms, self.grid.panes - 1)
+        kept = [part[track] for part in self.kept]
+        readings = self.kept_readings[track]
+        found = join(self.sums, (panes.numbers, panes.readings), (kept, readings), on)
+        self.kept_readings[track] = move_on(readings, on, panes.readings, 0)
+        for whole, part, newest in zip(self.kept, kept, panes.numbers, strict=True):
+            whole[track] = move_on(part, on, newest, self.sums.start)
+        return found
 
     def _past(self, tracks: Places, step_ms: int) -> _Stretch:
         """Return the kept panes of some tracks that have readings."""

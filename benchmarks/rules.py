@@ -170,11 +170,9 @@ def measure_transitions(size: Size) -> Iterator[Row]:
     """Measure blocks in which every reading makes a condition begin or end."""
     engine, source = _engine(limits(), size), Source(size)
     spent: list[float] = []
-    loud = False
-    for _ in range(max(1, size.rounds // 6)):
-        loud = not loud
+    for turn in range(max(1, size.rounds // 6)):
         for _ in range(source.rounds_of_all(1)):
-            block = source.block(LOUD if loud else QUIET)
+            block = source.block(QUIET if turn % 2 else LOUD)
             began = time.process_time()
             events = len(engine.evaluate(block))
             if events:
@@ -253,11 +251,6 @@ MEASURES: tuple[Callable[[Size], Iterator[Row]], ...] = (
 )
 
 
-def run(size: Size) -> list[Row]:
-    """Measure all."""
-    return [row for measure in MEASURES for row in measure(size)]
-
-
 def _engine(rules: Sequence[Rule], size: Size) -> Engine:
     engine = Engine(rules, ZONE)
     engine.bind(series_of(size.series))
@@ -296,7 +289,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="small: to see that it runs")
     asked = parser.parse_args(arguments)
     size = QUICK if asked.quick else Size()
-    rows = run(size)
+    rows = [row for measure in MEASURES for row in measure(size)]
     print(f"{size.series} series, blocks of {size.block} readings, medians of CPU time")
     for row in rows:
         print(f"{row.what:<36}{row.figure:10.3f} {row.unit}")

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from cloud.core.checks import NoData, OutOfRange, Rate, StateIs, Stuck
+from cloud.core.checks import NoData, OutOfRange, Rate, StateIs, Stuck, Window
 from cloud.core.signals.port import Signals
 from cloud.core.signals.rate import Rates
 from cloud.core.signals.silence import Silences
 from cloud.core.signals.states import Ranges, States
 from cloud.core.signals.stuck import Stucks
+from cloud.core.signals.windows import Windows
 
 # By the check that asks for them; each is made for the zone whose clock cuts windows. The check
 # Value has none: it looks at the readings.
@@ -21,4 +22,5 @@ SIGNALS: dict[type[Any], Callable[[ZoneInfo], Signals]] = {
     Rate: lambda _: Rates(),
     StateIs: lambda _: States(),
     Stuck: lambda _: Stucks(),
+    Window: Windows,
 }

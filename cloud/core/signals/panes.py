@@ -10,7 +10,9 @@ oldest, so no answer depends on how the readings came in blocks.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,7 @@ from cloud.core.signals.sums import Sum, Values
 
 Places = NDArray[np.intp]
 BY_WATERMARK = -1
+_COLUMNS = ("begin_ms", "end_ms", "done_ms", "readings", "kept_readings")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +129,19 @@ class Panes:
         self.kept = [np.concatenate((part, wide)) for part in self.kept]
         none = np.zeros((more, width), np.uint32)
         self.kept_readings = np.concatenate((self.kept_readings, none))
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """Return all that is remembered, one row a track."""
+        numbers = {f"number {i}": part for i, part in enumerate(self.numbers)}
+        kept = {f"kept {i}": part for i, part in enumerate(self.kept)}
+        return {name: getattr(self, name) for name in _COLUMNS} | numbers | kept
+
+    def remember(self, columns: Mapping[str, NDArray[Any]]) -> None:
+        """Take such columns."""
+        for name in _COLUMNS:
+            setattr(self, name, columns[name])
+        self.numbers = [columns[f"number {i}"] for i in range(len(self.numbers))]
+        self.kept = [columns[f"kept {i}"] for i in range(len(self.kept))]
 
     def late(self, track: Places, at_ms: Moments) -> NDArray[np.bool_]:
         """Return which readings are of a pane that has closed, or of one before it."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,6 +66,26 @@ class Percentiles:
         at = before[track] - 1 - _countdown(kept)
         samples[base[track] + at % wanted[track]] = self._read(track, at)
         self.samples, self.base, self.room, self.written = samples, base, wanted, written
+
+    def columns(self) -> dict[str, NDArray[Any]]:
+        """Return all that is remembered, one row a track; samples with the newest last."""
+        samples = np.full((len(self), int(self.room.max(initial=1))), np.nan)
+        kept = np.minimum(self.written, self.room).astype(np.intp)
+        track = np.repeat(np.arange(len(self)), kept)
+        back = _countdown(kept)
+        samples[track, -1 - back] = self._read(track, self.written[track] - 1 - back)
+        return {**self.panes.columns(), "samples": samples, "written": self.written}
+
+    def remember(self, columns: Mapping[str, NDArray[Any]]) -> None:
+        """Take such columns, as far as there is room."""
+        self.panes.remember(columns)
+        samples = columns["samples"]
+        # What a window counts it must have: what there was no room for is as if never written.
+        self.written = np.minimum(columns["written"], self.room)
+        kept = self.written.astype(np.intp)
+        track = np.repeat(np.arange(len(self)), kept)
+        back = _countdown(kept)
+        self.samples[self.base[track] + kept[track] - 1 - back] = samples[track, -1 - back]
 
     def late(self, track: Places, at_ms: Moments) -> NDArray[np.bool_]:
         """Return which readings are of a pane that has closed, or of one before it."""

@@ -6,9 +6,8 @@ Series of one reading a minute, three rules each: two limits above and one below
 Blocks hold as many series, shuffled, as rounds need to reach all of them in turn. CPU time of this
 process, medians of many blocks; the bare loop, which looks up each series' limits and compares,
 takes the same blocks in the same rounds. Signals are one rule a series, each kind in an engine of
-its own. Windows are twenty minutes long and full; they are measured by themselves
-(cloud/core/signals/panes.py), on the same blocks put in order. Memory is what Python and NumPy
-allocate for an engine. --quick shows that the benchmark runs, and nothing else.
+its own. Windows are twenty minutes long: a sliding one ends with every reading. Memory is what
+Python and NumPy allocate for an engine. --quick shows that the benchmark runs, and nothing else.
 """
 
 from __future__ import annotations
@@ -22,26 +21,20 @@ import tracemalloc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import partial
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from cloud.core.checks import VALUE, Check, NoData, OutOfRange, Rate, Stuck
+from cloud.core.checks import VALUE, Check, NoData, OutOfRange, Rate, Statistic, Stuck, Window
 from cloud.core.columns import Columns
 from cloud.core.evaluate import Engine
 from cloud.core.model import Device, Series, Severity
 from cloud.core.rules import Direction, Mark, Rule
-from cloud.core.signals.grids import Aligned, Sliding
-from cloud.core.signals.panes import Panes
-from cloud.core.signals.percentiles import Percentiles, room_for
-from cloud.core.signals.sums import MAXIMUM, MEANS
-from contract.quantities import Averaging
 
 ZONE = ZoneInfo("Asia/Shanghai")
 BEGIN_MS = 1_790_042_400_000  # 2026-09-22 10:00:00 in Shanghai: by day for twelve hours
 PERIOD_MS = 60_000
-WINDOW_MS = 20 * PERIOD_MS
+WINDOW_S = 1200.0
 QUIET, LOUD = (40.0, 60.0), (70.0, 75.0)  # dB(A): within all limits, and beyond one
 
 
@@ -184,27 +177,27 @@ def measure_transitions(size: Size) -> Iterator[Row]:
 def measure_signals(size: Size) -> Iterator[Row]:
     """Measure what a reading costs with one rule on a signal of it, of each kind."""
     for what, check in SIGNALS.items():
-        engine, source = _engine([rule("signal", limit=65.0, check=check)], size), Source(size)
-        for _ in range(source.rounds_of_all(3)):
-            engine.evaluate(source.block(QUIET))
-        spent = [_cpu_s(engine.evaluate, source.block(QUIET)) for _ in range(size.rounds)]
-        yield Row(what=f"a reading, {what}", figure=_us(spent, size.block), unit="µs")
+        yield Row(what=f"a reading, {what}", figure=_signal_us(check, size, minutes=3), unit="µs")
 
 
 def measure_windows(size: Size) -> Iterator[Row]:
-    """Measure what a reading costs full windows of each kind, and the worst of them."""
+    """Measure the same of windows of each kind once they are full, and tell the worst."""
     worst = 0.0
-    for what, make in WINDOWS.items():
-        take, source = partial(_gather, make(size.series + 1)), Source(size)
-        for _ in range(source.rounds_of_all(WINDOW_MS // PERIOD_MS + 1)):
-            take(source.block(QUIET).by_series_and_time())
-        blocks = (source.block(QUIET).by_series_and_time() for _ in range(size.rounds))
-        figure = _us([_cpu_s(take, block) for block in blocks], size.block)
+    for what, window in WINDOWS.items():
+        figure = _signal_us(window, size, minutes=round(WINDOW_S / 60) + 1)
         worst = max(worst, figure)
         yield Row(what=f"a reading, {what}", figure=figure, unit="µs")
     yield Row(
         what="the worst of these windows", figure=worst, unit="µs", key="window_us_per_reading"
     )
+
+
+def _signal_us(check: Check, size: Size, minutes: int) -> float:
+    engine, source = _engine([rule("signal", limit=65.0, check=check)], size), Source(size)
+    for _ in range(source.rounds_of_all(minutes)):
+        engine.evaluate(source.block(QUIET))
+    spent = [_cpu_s(engine.evaluate, source.block(QUIET)) for _ in range(size.rounds)]
+    return _us(spent, size.block)
 
 
 def measure_memory(size: Size) -> Iterator[Row]:
@@ -213,34 +206,18 @@ def measure_memory(size: Size) -> Iterator[Row]:
     yield Row(what="a monitor", figure=figure, unit="bytes", key="bytes_per_monitor")
 
 
-def _panes(panes: Panes, tracks: int) -> Panes:
-    panes.grow(tracks)
-    return panes
-
-
-def _percentiles(percentiles: Percentiles, tracks: int) -> Percentiles:
-    percentiles.fit([room_for(WINDOW_MS, PERIOD_MS)] * tracks)
-    return percentiles
-
-
-def _gather(windows: Panes | Percentiles, ordered: Columns) -> None:
-    usable = np.ones(len(ordered), bool)
-    windows.take(ordered.series.astype(np.intp), ordered.observed_ms, ordered.value, usable)
-
-
 SIGNALS: dict[str, Check] = {
     "rate over 5 min": Rate(over_s=300.0),
     "silence": NoData(periods=3.0),
     "stuck": Stuck(for_s=3600.0),
     "out of range": OutOfRange(),
 }
-SLIDING, BY_CLOCK, ENERGY = Sliding(WINDOW_MS), Aligned(WINDOW_MS, ZONE), MEANS[Averaging.ENERGY]
-WINDOWS: dict[str, Callable[[int], Panes | Percentiles]] = {
-    "LAeq, sliding": lambda n: _panes(Panes(SLIDING, ENERGY), n),
-    "LAeq, by the clock": lambda n: _panes(Panes(BY_CLOCK, ENERGY), n),
-    "highest, sliding": lambda n: _panes(Panes(SLIDING, MAXIMUM), n),
-    "L90, by the clock": lambda n: _percentiles(Percentiles(BY_CLOCK, 10.0), n),
-    "L90, sliding": lambda n: _percentiles(Percentiles(SLIDING, 10.0), n),
+WINDOWS: dict[str, Window] = {
+    "LAeq, sliding": Window(statistic=Statistic.MEAN, over_s=WINDOW_S),
+    "LAeq, by the clock": Window(statistic=Statistic.MEAN, over_s=WINDOW_S, aligned=True),
+    "highest, sliding": Window(statistic=Statistic.MAXIMUM, over_s=WINDOW_S),
+    "L90, sliding": Window(statistic=Statistic.L90, over_s=WINDOW_S),
+    "L90, by the clock": Window(statistic=Statistic.L90, over_s=WINDOW_S, aligned=True),
 }
 MEASURES: tuple[Callable[[Size], Iterator[Row]], ...] = (
     measure_readings,

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from cloud.core.checks import NoData, OutOfRange, Rate, StateIs, Stuck, Window
+from cloud.core.checks import Expression, NoData, OutOfRange, Rate, StateIs, Stuck, Window
+from cloud.core.signals.expressions import Expressions
 from cloud.core.signals.port import Signals
 from cloud.core.signals.rate import Rates
 from cloud.core.signals.silence import Silences
@@ -17,6 +18,7 @@ from cloud.core.signals.windows import Windows
 # By the check that asks for them; each is made for the zone whose clock cuts windows. The check
 # Value has none: it looks at the readings.
 SIGNALS: dict[type[Any], Callable[[ZoneInfo], Signals]] = {
+    Expression: lambda _: Expressions(),
     NoData: lambda _: Silences(),
     OutOfRange: lambda _: Ranges(),
     Rate: lambda _: Rates(),

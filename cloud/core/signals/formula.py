@@ -26,6 +26,7 @@ from contract.quantities import QUANTITIES, split_measurement
 
 LONGEST = 1_000
 DEEPEST = 30
+MOST_INPUTS = 8
 # Least and greatest number of arguments; None: any number.
 FUNCTIONS: dict[str, tuple[int, int | None]] = {"min": (2, None), "max": (2, None), "abs": (1, 1)}
 COMPARISONS = ("<", "<=", ">", ">=", "==", "!=")
@@ -261,6 +262,8 @@ class _Parser:
             allowed = ", ".join(sorted(known)) or "none"
             self._fail(token.at, f"no measurement {name!r}; allowed: {allowed}")
         place = self._inputs.setdefault(name, len(self._inputs))
+        if len(self._inputs) > MOST_INPUTS:
+            self._fail(token.at, f"one measurement too many; allowed: {MOST_INPUTS}")
         return _Part(Input(place), False, token.at)
 
     def _want(self, part: _Part, *, truth: bool, of: str) -> None:

@@ -8,6 +8,7 @@ from cloud.core.checks import Difference, Expression, NoData, Rate, Stuck, Value
 from cloud.core.model import Device, Series
 from cloud.core.register import Register
 from cloud.core.rules import Rule, fits
+from cloud.core.signals.grids import SLIDING_PANES
 
 GAP_PERIODS = 3  # windows missed that make a gap, as with readings
 ENDLESS_MS = 1 << 60
@@ -66,6 +67,8 @@ def gap_ms(rule: Rule, reading_gap_ms: int) -> int:
         return ENDLESS_MS
     if isinstance(check, Difference) or (isinstance(check, Window) and check.aligned):
         return max(reading_gap_ms, round(GAP_PERIODS * check.over_s * 1000))
+    if isinstance(check, Window):
+        return reading_gap_ms + round(GAP_PERIODS * check.over_s * 1000 / SLIDING_PANES)
     return reading_gap_ms
 
 
@@ -88,7 +91,9 @@ def look_back_ms(rule: Rule, reading_gap_ms: int) -> int:
 def is_timed(rule: Rule) -> bool:
     """Whether time alone can make something of a check: a reading can then come too late for it."""
     check = rule.check
-    return isinstance(check, NoData | Difference) or (isinstance(check, Window) and check.aligned)
+    return isinstance(check, NoData | Difference | Expression) or (
+        isinstance(check, Window) and check.aligned
+    )
 
 
 def is_plain(rule: Rule) -> bool:

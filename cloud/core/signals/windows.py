@@ -1,4 +1,7 @@
-"""Statistics of windows as signals: one value a window, at its end."""
+"""Statistics of windows as signals: one value a window, at its last millisecond.
+
+So the window that ends when the night begins is still the day's.
+"""
 
 from __future__ import annotations
 
@@ -128,10 +131,10 @@ class _Group:
     def _yield(self, closed: Closed, row: NDArray[np.intp]) -> Arrivals:
         span_ms = closed.end_ms - closed.begin_ms if self._kind.aligned else self._kind.over_ms
         due = np.maximum(np.round(span_ms / self._period_ms[closed.track]), 1)
-        enough = closed.readings >= self._valid_rate[closed.track] * due
+        enough = closed.readings / due >= self._valid_rate[closed.track]
         return yielded(
             self.rows.slot[closed.track],
-            closed.end_ms,
+            closed.end_ms - 1,
             closed.value,
             enough & np.isfinite(closed.value),
             row,
@@ -139,7 +142,7 @@ class _Group:
 
 
 class Windows:
-    """A window tells at its end: when a reading of a later pane comes, or the watermark passes.
+    """A window tells when a reading of a later pane comes, or the watermark passes its end.
 
     With fewer usable readings than the rule's valid_rate asks for it says nothing.
     """

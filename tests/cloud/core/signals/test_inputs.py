@@ -80,9 +80,9 @@ def test_a_difference_is_to_one_device_or_to_a_group_and_never_to_itself() -> No
         (Stuck(for_s=90.0), 60_000, 90_000, False, False),
         (NoData(periods=3.0, at_least_s=10.0), ENDLESS_MS, 190_000, True, False),
         (ALIGNED, 3_600_000, 2_400_000, True, False),
-        (Window(statistic=Statistic.L90, over_s=60.0), 60_000, 120_000, False, False),
+        (Window(statistic=Statistic.L90, over_s=60.0), 69_000, 120_000, False, False),
         (Difference(over_s=60.0, to_device="x"), 180_000, 120_000, True, False),
-        (Expression(text="a", max_age_s=5.0), 60_000, 5_000, False, False),
+        (Expression(text="a", max_age_s=5.0), 60_000, 5_000, True, False),
     ],
 )
 def test_what_a_check_needs(check: Check, gap: int, back: int, timed: bool, plain: bool) -> None:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from cloud.core.arrivals import Arrivals
 from cloud.core.checks import Statistic, Window
 from cloud.core.evaluate import Engine
+from cloud.core.rules import Schedule
 from cloud.core.signals.port import Wanted
 from cloud.core.signals.windows import Windows
 from contract.errors import DecodeError
@@ -71,7 +72,7 @@ def arrivals_of(readings: list[Plain]) -> Arrivals:
 def spots_of(found: Arrivals) -> list[Spot]:
     values = np.where(found.usable, found.value, math.nan).tolist()
     return [
-        Spot(at_ms, None if math.isnan(value) else value)
+        Spot(at_ms + 1, None if math.isnan(value) else value)
         for slot, at_ms, value in zip(found.slot, found.at_ms.tolist(), values, strict=True)
         if slot == 5
     ]
@@ -142,5 +143,14 @@ def test_laeq_over_two_minutes_is_beyond_at_the_end_of_its_window() -> None:
     engine.bind([LAEQ])
     assert engine.evaluate(told(*((10.0 * n, 61.0) for n in range(12)))) == []
     (began,) = engine.advance(T0_MS + 120_000)
-    assert (began.rule, began.observed_ms, began.value) == ("loud", T0_MS + 120_000, 61.0)
+    assert (began.rule, began.observed_ms, began.value) == ("loud", T0_MS + 119_999, 61.0)
     assert engine.evaluate(told(*((120 + 60.0 * n, 80.0) for n in range(3)))) == []  # too few
+
+
+def test_the_last_window_of_the_day_is_the_days() -> None:
+    check = Window(statistic=Statistic.MEAN, over_s=3600.0, aligned=True, valid_rate=0.0)
+    engine = Engine([make_rule(check=check, schedule=Schedule.DAY)], ZoneInfo("Asia/Shanghai"))
+    engine.bind([LAEQ])
+    engine.evaluate(told((11 * 3600.0 + 60, 70.0)))
+    (began,) = engine.advance(T0_MS + 12 * 3_600_000)
+    assert began.observed_ms == T0_MS + 12 * 3_600_000 - 1

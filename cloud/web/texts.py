@@ -181,6 +181,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "inbox.refused": ("已拒绝", "refused"),
     # How the alarm system performs: ISA-18.2
     # Who was told
+    "told.of_alert": ("通知了谁", "Who was told"),
     "told.at": ("时间", "At"),
     "told.person": ("通知对象", "Who"),
     "told.what": ("内容", "What"),

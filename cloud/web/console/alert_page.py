@@ -17,6 +17,7 @@ from cloud.core.model import Role
 from cloud.errors import NotFoundError
 from cloud.web import models
 from cloud.web.console import actions, alert_views, lists
+from cloud.web.console.notifications_page import of_alert, told_table
 from cloud.web.console.screen import Screen
 from cloud.web.pages import render
 from cloud.web.queries import alerts as queries
@@ -57,12 +58,17 @@ class AlertPage:
                 with ui.element("section").classes("card"):
                     ui.html(render("h2.html", title=w("alert.history")), sanitize=False)
                     self._history = ui.html(sanitize=False)
+            with ui.element("section").classes("card"):
+                ui.html(render("h2.html", title=w("told.of_alert")), sanitize=False)
+                self._told = ui.html(sanitize=False)
 
-    async def update(self, snapshot: Snapshot, _now_ms: int) -> None:
+    async def update(self, snapshot: Snapshot, now_ms: int) -> None:
         """Draw again what has changed of the alert."""
         self._alert = alert = await _load(self._screen, self._alert.id, snapshot)
         lists.put(self._head, alert_views.head(alert, self._screen.w))
         lists.put(self._history, alert_views.history(alert, self._screen.w))
+        told = await of_alert(self._screen, alert.id, snapshot)
+        lists.put(self._told, told_table(told, now_ms, self._screen.w, of_alert=True))
         shelved = alert.hold is not None and alert.hold.kind == "shelved"
         offered = (alert.state, alert.assignee, shelved)
         if offered != self._offered:

@@ -31,10 +31,10 @@ LINKS = (
     ("alerts", "/alerts"),
     ("cases", "/cases"),
     ("inbox", "/inbox"),
-    ("outbox", "/outbox"),
     ("maintenance", "/maintenance"),
-    ("performance", "/alerts/performance"),
     ("notifications", "/notifications"),
+    ("performance", "/alerts/performance"),
+    ("outbox", "/outbox"),
 )
 HTML_LANG = {"zh": "zh-CN", "en": "en"}
 

@@ -175,6 +175,7 @@ def _tell(connection: sa.Connection, case: Case, step: Step, topic: str, now_ms:
             key=case.id,
             payload={"case": case.id, "unit": case.unit, "due_ms": case.due_ms},
             created_ms=now_ms,
+            done_ms=now_ms,  # nobody delivers it: other systems hear of it by the trail
         )
     )
 

@@ -16,10 +16,11 @@ import msgspec
 
 from cloud.core import signals
 from cloud.core.calendar import NO_HOLIDAYS, DayKind, Holidays, Times
-from cloud.core.checks import VALUE, Value
+from cloud.core.checks import VALUE, Expression, Value
 from cloud.core.narrowing import settled
 from cloud.core.rules import Counted, Direction, Level, Rule, RuleSet, Schedule
 from cloud.core.schedule import parse_clock
+from cloud.core.signals.formula import parse
 from cloud.rules.check_entries import YES_OR_NO
 from cloud.rules.doubts import doubts, in_order
 from cloud.rules.files import NOfM, RuleDefaults, RuleEntry, RulesFile, TimesEntry
@@ -68,6 +69,7 @@ def load_rules(
             rules.append(rule)
     rules, unfit = overridden(rules, overrides)
     unfit += unevaluated(rules, {Value, *vars(signals).get("SIGNALS", {})})
+    unfit += unread(rules)
     if problems or unfit:
         raise RuleError(*problems, *unfit)
     kept = tuple(
@@ -110,6 +112,18 @@ def unevaluated(rules: Sequence[Rule], known: Collection[type]) -> list[str]:
         for rule in rules
         if type(rule.check) not in known
     ]
+
+
+def unread(rules: Sequence[Rule]) -> list[str]:
+    """Return a problem for each expression that is none over its rule's measurements."""
+    problems: list[str] = []
+    for rule in rules:
+        if isinstance(rule.check, Expression):
+            try:
+                parse(rule.check.text, rule.measurements)
+            except RuleError as error:
+                problems.append(f"rule {rule.id!r}: check: {error}")
+    return problems
 
 
 def _unknown_preset(name: str) -> str:

@@ -26,7 +26,7 @@ from cloud.core.checks import (
 from cloud.core.model import Severity
 from cloud.core.rules import Counted, Level
 from cloud.rules.check_entries import CHECK_ENTRIES
-from cloud.rules.loader import load_file, unevaluated
+from cloud.rules.loader import load_file, unevaluated, unread
 from contract.errors import RuleError
 
 HEAD = """\
@@ -185,3 +185,13 @@ def test_a_check_that_the_engine_does_not_know_is_refused_and_not_silent(tmp_pat
     assert unevaluated(rules, {NoData}) == []
     (problem,) = unevaluated(rules, {Value})
     assert problem == "rule 'ours.one': check: this version does not evaluate NoData"
+
+
+def test_an_expression_that_cannot_be_read_is_refused_with_its_rule_and_place(
+    tmp_path: Path,
+) -> None:
+    text = "    measurement: gas_pressure\n    check: {type: expression, text: NAME > 2}\n"
+    assert unread(load_file(write(tmp_path, text.replace("NAME", "gas_pressure")))) == []
+    (problem,) = unread(load_file(write(tmp_path, text.replace("NAME", "gas_presure"))))
+    assert problem.startswith("rule 'ours.one': check: expression 'gas_presure > 2', character 1: ")
+    assert problem.endswith("allowed: gas_pressure")

@@ -110,10 +110,14 @@ def sensor_normal(connection: sa.Connection, alert_id: str, at_ms: int) -> None:
     """
     attached, alerts = schema.case_alerts, schema.alerts
     mine = sa.select(attached.c.case).where(attached.c.alert == alert_id)
-    query = sa.select(schema.cases).where(
-        schema.cases.c.id.in_(mine),
-        schema.cases.c.state.in_([state.value for state in OPEN_STATES]),
-        schema.cases.c.sensor_normal_ms.is_(None),
+    query = (
+        sa.select(schema.cases)
+        .where(
+            schema.cases.c.id.in_(mine),
+            schema.cases.c.state.in_([state.value for state in OPEN_STATES]),
+            schema.cases.c.sensor_normal_ms.is_(None),
+        )
+        .order_by(schema.cases.c.id)
     )
     for case in [case_of(row) for row in connection.execute(query.with_for_update())]:
         beyond = (

@@ -9,7 +9,6 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +28,7 @@ from cloud.core.gate import decide
 from cloud.state import schema
 from cloud.state.database import Database, sqlite_url
 from cloud.state.migrate import migrate
-from contract.errors import RejectedError
+from contract.errors import RejectedError, StorageError
 from tests.cloud.alert_kit import SERIES_A, SERIES_B, SERIES_GAS, T0_MS, began, ended, fill
 from tests.cloud.cases.case_kit import (
     ANYBODY,
@@ -97,10 +96,20 @@ class Town:
                 self.alerts.append(say(database, began(number, series=series, rule=rule)))
 
     def act(self, choose: Choose, now_ms: int) -> None:
-        """Do one thing; being refused is no failure."""
+        """Do one thing; being refused is no failure.
+
+        PostgreSQL may give one of two up that lock each other's cases: nothing of it is done, and
+        whoever asked is told to try again.
+        """
         actions = (self._arise, self._arise, self._step, self._step, self._step, self._other)
-        with suppress(RejectedError):
+        try:
             actions[choose(len(actions))](choose, now_ms)
+        except RejectedError:
+            return
+        except StorageError as error:
+            if "deadlock detected" not in str(error):
+                raise
+            self.act(choose, now_ms)
 
     def _arise(self, choose: Choose, now_ms: int) -> None:
         alert = self.alerts[choose(len(self.alerts))]

@@ -14,6 +14,7 @@ from cloud.core.case_steps import OPEN_STATES, State, Step
 from cloud.core.model import Severity
 from cloud.errors import NotFoundError
 from cloud.state import schema
+from cloud.state.upsert import count
 from cloud.state.values import values_of
 
 
@@ -256,15 +257,6 @@ def next_id(connection: sa.Connection, at_ms: int, zone: ZoneInfo) -> str:
     """Return the day's next number, e.g. 20261122-000017; a rolled back one is given again."""
     day = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone).strftime("%Y%m%d")
     table, name = schema.counters, f"cases.{day}"
-    count_up = (
-        sa.update(table)
-        .where(table.c.name == name)
-        .values(value=table.c.value + 1)
-        .returning(table.c.value)
-    )
-    number = connection.scalar(count_up)
-    if number is None:
-        # Two writers may both begin the day: the loser's savepoint fails, and it tries again.
-        connection.execute(sa.insert(table), [{"name": name, "value": 1}])
-        number = 1
+    count(connection, {name: 1})  # two writers may begin the day at once
+    number = connection.scalar(sa.select(table.c.value).where(table.c.name == name))
     return f"{day}-{number:06d}"

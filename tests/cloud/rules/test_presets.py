@@ -7,6 +7,7 @@ from datetime import date
 
 import pytest
 
+from cloud.core.checks import NoData, OutOfRange, Statistic, Stuck, Value, Window
 from cloud.core.gate import CATEGORIES
 from cloud.core.model import Device, Severity
 from cloud.core.rules import Direction, Mark, Rule, Schedule, resolve
@@ -28,7 +29,9 @@ def limits(
     return {
         (name, rule.schedule.value, rule.severity.value): rule.limit
         for rule, name in found
-        if rule.effective <= on and (rule.until is None or on < rule.until)
+        if isinstance(rule.check, Value)
+        and rule.effective <= on
+        and (rule.until is None or on < rule.until)
     }
 
 
@@ -54,14 +57,16 @@ def test_every_rule_says_where_it_is_from(rule: Rule) -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_every_rule_makes_sense(rule: Rule) -> None:
-    quantity = quantity_of(rule.measurements[0])
-    assert quantity.low <= rule.limit <= quantity.high
-    assert rule.unit == quantity.unit
-    assert rule.deadband < (quantity.high - quantity.low) / 5
     assert rule.category in ("", *CATEGORIES)
     assert set(rule.kinds) <= set(Kind)
     assert set(rule.measurements) <= set(QUANTITIES)
     assert len(rule.version) <= 63
+    if not isinstance(rule.check, Value | Window):
+        return
+    quantity = quantity_of(rule.measurements[0])
+    assert quantity.low <= rule.limit <= quantity.high
+    assert rule.unit == quantity.unit
+    assert rule.deadband < (quantity.high - quantity.low) / 5
 
 
 def test_the_presets_that_must_be_there() -> None:
@@ -284,4 +289,32 @@ def test_drinking_water() -> None:
         "chlorine-plant-high": ("above", 2, "M-high"),
         "chlorine-tap": ("below", 0.05, "M-high"),
         "pressure-end": ("below", 140, "S"),
+    }
+
+
+# GB 22337-2008: class, day, night.
+@pytest.mark.parametrize(
+    ("boundary", "day", "night"),
+    [("0", 50, 40), ("1", 55, 45), ("2", 60, 50), ("3", 65, 55), ("4", 70, 55)],
+)
+def test_noise_of_social_life(boundary: str, day: float, night: float) -> None:
+    found = {
+        rule.id: (rule.limit, rule.check)
+        for rule in ALL.rules
+        if rule.id.startswith(f"noise-gb22337.{boundary}.")
+    }
+    window = Window(statistic=Statistic.MEAN, over_s=1200, aligned=True)
+    assert found == {
+        f"noise-gb22337.{boundary}.day": (day, window),
+        f"noise-gb22337.{boundary}.night": (night, window),
+    }
+
+
+def test_health() -> None:
+    found = {rule.id: rule.check for rule in ALL.rules if rule.id.startswith("health.")}
+    assert found == {
+        "health.silent": NoData(periods=5, at_least_s=300, whole_device=True),
+        "health.stuck-noise": Stuck(for_s=3600),
+        "health.stuck-dust": Stuck(for_s=14400),
+        "health.out-of-range": OutOfRange(),
     }

@@ -55,7 +55,9 @@ COMMANDS: dict[str, Command] = {
         extra="cloud",
         help="hold what the simulators served against what is stored",
     ),
-    "rules": Command(module="cloud.rules.cli", extra="cloud", help="list and check alert rules"),
+    "rules": Command(
+        module="cloud.rules.cli", extra="cloud", help="list, check and explain alert rules"
+    ),
     "simulate": Command(
         module="simulators.cli", extra="", help="serve simulated devices, no hardware needed"
     ),

@@ -1,8 +1,8 @@
-"""`gridwarden rules`: which there are, what they say, and whether a file of them is right."""
+"""`gridwarden rules`: which there are, what they say, which apply, and whether a file is right."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
@@ -11,10 +11,13 @@ import msgspec
 import typer
 
 from cloud.core.rules import Rule
+from cloud.rules.explain_cli import explain
 from cloud.rules.loader import PRESETS, load_file, load_rules, preset_names
+from cloud.rules.tables import aligned
 from contract.clock import SystemClock
 
-app = typer.Typer(no_args_is_help=True, help="List and check alert rules.")
+app = typer.Typer(no_args_is_help=True, help="List, check and explain alert rules.")
+app.command()(explain)
 
 COLUMNS = ("RULE", "WHEN", "LIMIT", "SEVERITY", "CATEGORY", "MARK", "EFFECTIVE", "SOURCE")
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on the last line.")]
@@ -63,12 +66,7 @@ def list_(
 
 def table(rules: Iterable[Rule]) -> list[str]:
     """Return the rules as lines of aligned columns."""
-    rows: list[Sequence[str]] = [COLUMNS, *map(_row, rules)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS) - 1)]
-    return [
-        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]])
-        for row in rows
-    ]
+    return aligned([COLUMNS, *map(_row, rules)])
 
 
 def _row(rule: Rule) -> tuple[str, ...]:

@@ -5,11 +5,14 @@ Inside, times are UTC milliseconds (`began_ms`); in JSON they are RFC 3339 (`beg
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Generic, TypeVar
 
 from pydantic import AliasGenerator, BaseModel, ConfigDict, Field, PlainSerializer
 from pydantic.json_schema import WithJsonSchema
 
+from cloud.core.narrowing import Standing
+from cloud.core.rules import Schedule
 from contract.clock import iso_utc
 
 T = TypeVar("T")
@@ -85,6 +88,26 @@ class Device(View):
     tags: dict[str, str] = Field(description="What rules select by, e.g. area_class")
     first_seen_ms: Instant
     latest: list[LatestValue] = Field(description="The newest reading of each measurement")
+
+
+class DeviceRule(View):
+    """What became of a rule on one of a device's measurements."""
+
+    measurement: str
+    rule: str = Field(description="The rule's id")
+    title_zh: str
+    title_en: str
+    standing: Standing = Field(
+        description="applies; beaten by a narrower one; not_selected: about other devices;"
+        " other_measurement: it watches one that it prefers"
+    )
+    by: list[str] = Field(description="Rules that win over it")
+    key: str = Field(description="What does not fit, e.g. select.area_class; empty if all does")
+    seen: str = Field(description="The device's own value of that")
+    wanted: list[str] = Field(description="What the rule asks for")
+    schedule: Schedule
+    effective: date = Field(description="The first local date it applies to")
+    until: date | None = Field(description="The first local date it no longer does")
 
 
 class Silence(View):

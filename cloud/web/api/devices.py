@@ -53,6 +53,13 @@ def get_latest(services: Having, _: Viewer, device: DeviceId) -> list[models.Lat
     return _views(services, [_sensor(services, device)])[0].latest
 
 
+@router.get("/{device}/rules", responses=problems(404))
+def get_rules(services: Having, _: Viewer, device: DeviceId) -> list[models.DeviceRule]:
+    """Return which rules apply to each measurement, and why others do not."""
+    found = devices.verdicts(_sensor(services, device), services.rules.rules)
+    return [devices.rule_view(verdict) for verdict in found]
+
+
 def _sensor(services: Services, device: str) -> Sensor:
     with services.database.read() as connection:
         found = devices.sensors(connection, only=device)

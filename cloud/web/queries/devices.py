@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from cloud.core import model
+from cloud.core.narrowing import Verdict, explain
+from cloud.core.rules import Rule
 from cloud.core.topology import GATEWAY
 from cloud.core.waiting import ITSELF
 from cloud.ports import Latest
@@ -126,6 +128,30 @@ def view(sensor: Sensor, latest: Mapping[int, Latest], now_ms: int) -> models.De
         tags=dict(sensor.tags),
         first_seen_ms=sensor.first_seen_ms,
         latest=latest_values(sensor, latest, now_ms),
+    )
+
+
+def verdicts(sensor: Sensor, rules: Sequence[Rule]) -> list[Verdict]:
+    """Return what became of each rule on each of a device's measurements."""
+    return explain(rules, sensor.for_rules(), list(sensor.series))
+
+
+def rule_view(verdict: Verdict) -> models.DeviceRule:
+    """Return what became of a rule, as the API tells it."""
+    rule = verdict.rule
+    return models.DeviceRule(
+        measurement=verdict.measurement,
+        rule=rule.id,
+        title_zh=rule.title_zh,
+        title_en=rule.title_en,
+        standing=verdict.standing,
+        by=list(verdict.by),
+        key=verdict.key,
+        seen=verdict.seen,
+        wanted=list(verdict.wanted),
+        schedule=rule.schedule,
+        effective=rule.effective,
+        until=rule.until,
     )
 
 

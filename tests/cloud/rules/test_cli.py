@@ -4,9 +4,16 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from cloud.core.narrowing import Standing, Verdict
 from cloud.rules.cli import table
+from cloud.rules.explain_cli import why
 from cloud.rules.loader import preset_names
+from cloud.state.database import Database
+from tests.cloud.alert_kit import fill
 from tests.cloud.core.rule_kit import make_rule
 
 ROOT = Path(__file__).parents[3]
@@ -68,3 +75,59 @@ def test_the_table_is_aligned() -> None:
     head, *lines = table([make_rule(id="a"), make_rule(id="a-longer-one")])
     assert len({line.index("a test") for line in lines}) == 1
     assert head.index("SOURCE") == lines[0].index("a test")
+
+
+@pytest.fixture
+def config(database: Database, tmp_path: Path) -> str:
+    fill(database)
+    path = tmp_path / "cloud.yaml"
+    path.write_text(
+        f"data: {tmp_path}\nbroker: {{host: localhost}}\n"
+        "rules: {presets: [noise-gb3096, gas-lel]}\n",
+        encoding="utf-8",
+    )
+    return str(path)
+
+
+def test_explain_shows_what_applies_and_why(config: str) -> None:
+    done = gridwarden("rules", "explain", config, "noise-1")
+    assert (done.returncode, done.stderr) == (0, "")
+    head, *lines = done.stdout.splitlines()
+    assert head.split() == ["MEASUREMENT", "RULE", "STANDING", "WHEN", "EFFECTIVE", "WHY"]
+    assert any(" applies " in line and "selects kind noise" in line for line in lines)
+    assert any("select.area_class is" in line for line in lines)
+
+
+def test_explain_tells_the_same_in_json(config: str) -> None:
+    done = gridwarden("rules", "explain", config, "noise-1", "--json")
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert told["device"] == "noise-1"
+    people = gridwarden("rules", "explain", config, "noise-1").stdout.splitlines()[1:]
+    assert [line.split()[:2] for line in people] == [
+        [each["measurement"], each["rule"]] for each in told["rules"]
+    ]
+
+
+def test_explain_of_an_unknown_device_names_those_that_are_near(config: str) -> None:
+    done = gridwarden("rules", "explain", config, "nois-1")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "there is no device 'nois-1'; did you mean noise-1" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words"),
+    [
+        ({"standing": Standing.APPLIES}, "selects kind noise"),
+        ({"standing": Standing.BEATEN, "by": ("a", "b")}, "narrower: a, b"),
+        (
+            {"standing": Standing.OTHER_MEASUREMENT, "wanted": ("noise_laeq", "noise_la")},
+            "watches the first that is there of noise_laeq, noise_la",
+        ),
+        (
+            {"standing": Standing.NOT_SELECTED, "key": "select.place", "wanted": ("", "tunnel")},
+            "select.place is none; the rule asks for none, tunnel",
+        ),
+    ],
+)
+def test_the_reason_in_words(verdict: dict[str, Any], words: str) -> None:
+    assert why(Verdict(rule=make_rule(), measurement="noise_la", **verdict)) == words

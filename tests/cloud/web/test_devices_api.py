@@ -123,3 +123,13 @@ async def test_ranges_that_cannot_be_answered(
     )
     assert answer.status_code == status
     assert words in answer.json()["detail"]
+
+
+async def test_which_rules_apply_to_a_device(guest: httpx.AsyncClient, services: Services) -> None:
+    found = (await guest.get("/api/v1/devices/noise-01/rules")).json()
+    assert {each["rule"] for each in found} <= set(services.rules.by_id)
+    standings = {each["standing"] for each in found}
+    assert "applies" in standings
+    for each in found:
+        assert bool(each["key"]) == (each["standing"] in ("not_selected", "other_measurement"))
+    assert (await guest.get("/api/v1/devices/nobody/rules")).status_code == 404

@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from cloud.core.checks import Check
 from cloud.core.rules import Rule
 from cloud.rules.explain_cli import explain
 from cloud.rules.loader import PRESETS, load_file, load_rules, preset_names
@@ -19,7 +20,18 @@ from contract.clock import SystemClock
 app = typer.Typer(no_args_is_help=True, help="List, check and explain alert rules.")
 app.command()(explain)
 
-COLUMNS = ("RULE", "WHEN", "LIMIT", "SEVERITY", "CATEGORY", "MARK", "EFFECTIVE", "SOURCE")
+COLUMNS = (
+    "RULE",
+    "WHEN",
+    "DEVICES",
+    "CHECK",
+    "LIMIT",
+    "SEVERITY",
+    "CATEGORY",
+    "MARK",
+    "EFFECTIVE",
+    "SOURCE",
+)
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on the last line.")]
 
 
@@ -71,18 +83,55 @@ def table(rules: Iterable[Rule]) -> list[str]:
 
 def _row(rule: Rule) -> tuple[str, ...]:
     sign = {"above": ">", "below": "<"}[rule.direction.value]
-    measured = "/".join(rule.measurements)
+    measured = "/".join(rule.measurements) or "everything"
+    limits = "/".join(f"{level.limit:g}" for level in rule.levels)
     until = f"..{rule.until}" if rule.until else ""
     return (
         rule.id,
-        rule.schedule.value,
-        f"{measured} {sign} {rule.limit:g} {rule.unit}",
-        rule.severity.value,
+        _when(rule),
+        _devices(rule),
+        _check(rule.check),
+        f"{measured} {sign} {limits} {rule.unit}".rstrip(),
+        "/".join(level.severity.value for level in rule.levels),
         rule.category or "-",
         rule.mark.value,
         f"{rule.effective}{until}",
         rule.source,
     )
+
+
+def _when(rule: Rule) -> str:
+    if rule.times is None:
+        return rule.schedule.value
+    hours = (f"{begins:%H:%M}-{ends:%H:%M}" for begins, ends in rule.times.hours)
+    own = ",".join([*rule.times.days, *hours])
+    return " ".join(word for word in (rule.schedule.value, own) if word)
+
+
+def _devices(rule: Rule) -> str:
+    """Return which are named, by themselves or by site; "-" for none in particular."""
+    return ",".join([*rule.devices, *(f"site={site}" for site in rule.sites)]) or "-"
+
+
+def _check(check: Check) -> str:
+    """Return its type and what it says otherwise than by default."""
+    said = msgspec.to_builtins(check)
+    kind = said.pop("type")
+    defaults = {each.name: each.default for each in msgspec.structs.fields(check)}
+    words = [f"{key}={_word(value)}" for key, value in said.items() if value != defaults[key]]
+    return " ".join([kind, *words])
+
+
+def _word(value: object) -> str:
+    match value:
+        case float():
+            return f"{value:g}"
+        case list() | tuple():
+            return ",".join(_word(each) for each in value)
+        case dict():
+            return ";".join(f"{key}:{_word(each)}" for key, each in value.items())
+        case _:
+            return str(value)
 
 
 def _today() -> date:

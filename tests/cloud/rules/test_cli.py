@@ -3,12 +3,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cloud.core.calendar import DayKind, Times
+from cloud.core.checks import Statistic, Window
+from cloud.core.model import Severity
 from cloud.core.narrowing import Standing, Verdict
+from cloud.core.rules import Level
 from cloud.rules.cli import table
 from cloud.rules.explain_cli import why
 from cloud.rules.loader import preset_names
@@ -36,6 +41,8 @@ def test_check_without_files_shows_every_shipped_rule() -> None:
     assert lines[0].split() == [
         "RULE",
         "WHEN",
+        "DEVICES",
+        "CHECK",
         "LIMIT",
         "SEVERITY",
         "CATEGORY",
@@ -131,3 +138,21 @@ def test_explain_of_an_unknown_device_names_those_that_are_near(config: str) -> 
 )
 def test_the_reason_in_words(verdict: dict[str, Any], words: str) -> None:
     assert why(Verdict(rule=make_rule(), measurement="noise_la", **verdict)) == words
+
+
+def test_the_table_shows_check_levels_times_and_devices() -> None:
+    rule = make_rule(
+        devices=("noise-1", "noise-2"),
+        sites=("east",),
+        check=Window(statistic=Statistic.L90, over_s=1200.0),
+        higher=(Level(limit=70.0, severity=Severity.HIGH),),
+        times=Times(days=(DayKind.WORKDAY,), hours=((time(22), time(6)),)),
+    )
+    (_, line) = table([rule])
+    for words in (
+        "always workday,22:00-06:00  ",
+        "  noise-1,noise-2,site=east  ",
+        "  window statistic=l90 over_s=1200  ",
+        "  noise_laeq > 60/70 dB(A)  medium/high  ",
+    ):
+        assert words in line

@@ -56,7 +56,7 @@ COMMANDS: dict[str, Command] = {
         help="hold what the simulators served against what is stored",
     ),
     "rules": Command(
-        module="cloud.rules.cli", extra="cloud", help="list, check and explain alert rules"
+        module="cloud.rules.cli", extra="cloud", help="list, check, explain and try alert rules"
     ),
     "simulate": Command(
         module="simulators.cli", extra="", help="serve simulated devices, no hardware needed"

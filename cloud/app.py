@@ -94,14 +94,15 @@ def store(config: CloudConfig, database: Database) -> SeriesStore:
     return opened_store(config, database).series
 
 
-def rules(config: CloudConfig) -> RuleSet:
-    """Load the rules. Raises: RuleError with every problem."""
+def rules(config: CloudConfig, instead: Path | None = None) -> RuleSet:
+    """Load the rules; those of a file take the place of theirs. Raises: RuleError with all."""
     return load_rules(
         config.rules.presets,
         config.rules.files,
         config.rules.overrides,
         datetime.now(UTC).astimezone(config.zone).date(),
         load_calendar(config.rules.calendar) if config.rules.calendar else Holidays(),
+        instead,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 import typer
 
+from cloud.backtest_cli import backtest
 from cloud.core.checks import Check
 from cloud.core.rules import Rule
 from cloud.rules.explain_cli import explain
@@ -17,7 +18,8 @@ from cloud.rules.loader import PRESETS, load_file, load_rules, preset_names
 from cloud.rules.tables import aligned
 from contract.clock import SystemClock
 
-app = typer.Typer(no_args_is_help=True, help="List, check and explain alert rules.")
+app = typer.Typer(no_args_is_help=True, help="List, check, explain and try alert rules.")
+app.command()(backtest)
 app.command()(explain)
 
 COLUMNS = (

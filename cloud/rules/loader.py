@@ -44,12 +44,14 @@ def load_rules(
     overrides: Mapping[str, Mapping[str, float]],
     on: date,
     holidays: Holidays = NO_HOLIDAYS,
+    instead: Path | None = None,
 ) -> RuleSet:
     """Load presets by name and files of one's own, and change their numbers where asked.
 
     Args:    overrides: by rule id or pattern ("noise-*"): limit, deadband, on_delay_s, off_delay_s,
              in the rule's canonical unit; later ones win. on: today; what ended long before it is
              left out, what begins later is not. holidays: what rules' days mean by a holiday.
+             instead: a file whose rules are added, or replace those with their id, overrides too.
     Raises:  RuleError with every problem.
     """
     problems = [_unknown_preset(name) for name in presets if name not in preset_names()]
@@ -68,6 +70,12 @@ def load_rules(
             places[rule.id] = path
             rules.append(rule)
     rules, unfit = overridden(rules, overrides)
+    if instead:
+        try:
+            changed = {rule.id: rule for rule in load_file(instead, holidays)}
+        except RuleError as error:
+            raise RuleError(*problems, *unfit, *error.problems) from None
+        rules = [*(rule for rule in rules if rule.id not in changed), *changed.values()]
     unfit += unevaluated(rules, {Value, *vars(signals).get("SIGNALS", {})})
     unfit += unread(rules)
     if problems or unfit:

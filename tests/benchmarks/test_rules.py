@@ -42,4 +42,5 @@ def test_the_last_line_is_json(capsys: pytest.CaptureFixture[str]) -> None:
         "us_per_transition",
         "window_us_per_reading",
         "bytes_per_monitor",
+        "backtest_s",
     }

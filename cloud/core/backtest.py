@@ -1,0 +1,309 @@
+"""Two sets of rules over the same stored readings: what each would have raised. Pure, event time.
+
+Every condition that began counts as an alert, and every rise calls once more. Nothing of what
+people and the alert policy do is played: shelving, maintenance, suppression, groups, realarms.
+Cases are alerts that the gate lets through, each for itself: that an open case of the same matter
+takes in further alerts depends on when people close it, which nobody can replay.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from cloud.core.columns import Columns
+from cloud.core.evaluate import Engine
+from cloud.core.gate import GatePolicy, Wait, decide, waits_for
+from cloud.core.model import (
+    ConditionBegan,
+    ConditionEnded,
+    ConditionEvent,
+    ConditionRose,
+    Device,
+    Series,
+    Severity,
+)
+from cloud.core.performance import Annunciation, Figure, Flood, Performance, Standing, measure
+from cloud.core.rules import RuleSet
+from cloud.core.schedule import DayHours, cut_for
+
+DAY_MS = 86_400_000
+EXAMPLES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """An alert that there would have been. ended_ms: None where it held to the end."""
+
+    device: str
+    rule: str
+    began_ms: int
+    ended_ms: int | None
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What a rule, or all of them, would have raised in the period.
+
+    calls:      alerts and their rises. in_floods: alerts that were part of a flood.
+    chattering: rules on a device that called three times within a minute. cases: see the module.
+    """
+
+    alerts: int
+    calls: int
+    alerts_a_day: float
+    floods: int
+    in_floods: int
+    flood_percent: float
+    chattering: int
+    stale: int
+    cases: int
+    examples: tuple[Example, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A set of rules over the period: in total, and by rule; each rule of the set is there."""
+
+    total: Figures
+    rules: dict[str, Figures]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """The current rules and the changed ones over the same readings."""
+
+    from_ms: int
+    until_ms: int
+    readings: int
+    current: Outcome
+    changed: Outcome
+
+
+@dataclass(slots=True, kw_only=True)
+class _Alert:
+    id: str
+    began: ConditionBegan
+    severity: Severity
+    rises: list[ConditionRose]
+    ended_ms: int | None = None
+
+
+class Run:
+    """One set of rules over readings fed in order of time.
+
+    Args: only: a device; alerts of others, which are there to be compared with, do not count.
+    """
+
+    def __init__(
+        self, rules: RuleSet, zone: ZoneInfo, series: Iterable[Series], only: str = ""
+    ) -> None:
+        bound = list(series)
+        self._rules = rules
+        self._only = only
+        self._devices: dict[str, Device] = {one.device.id: one.device for one in bound}
+        self._alerts: list[_Alert] = []
+        self._open: dict[tuple[str, int], _Alert] = {}
+        self._engine = Engine(rules.rules, zone, cut_for(DayHours(), rules.rules))
+        self._engine.bind(bound)
+
+    def reach_ms(self) -> int:
+        """Return how long before the period readings say what is under way when it begins."""
+        return self._engine.reach_ms()
+
+    def pairs(self) -> set[tuple[str, int]]:
+        """Return every (rule, series) that is watched."""
+        return self._engine.pairs()
+
+    def feed(self, columns: Columns, until_ms: int) -> None:
+        """Evaluate the readings before until_ms that have not been fed; sorted by time."""
+        self._note(self._engine.evaluate(columns))
+        self._note(self._engine.advance(until_ms - 1))
+
+    def outcome(
+        self, from_ms: int, until_ms: int, policy: GatePolicy, examples: int = EXAMPLES
+    ) -> Outcome:
+        """Return the figures of what was raised from from_ms on, before until_ms."""
+        calls: dict[str, list[Annunciation]] = defaultdict(list)
+        mine: dict[str, list[_Alert]] = defaultdict(list)
+        standing = [self._standing(one) for one in self._alerts if _reaches(one, from_ms)]
+        for alert in self._alerts:
+            calls[alert.began.rule] += _calls(alert, from_ms, until_ms)
+            if alert.began.observed_ms >= from_ms:
+                mine[alert.began.rule].append(alert)
+        every = [call for found in calls.values() for call in found]
+        found = measure(every, standing, from_ms, until_ms)
+        flooded = {alert for flood in found.floods for alert in flood.alerts}
+        floods = self._floods(found)
+        chattering = Counter(one.rule for one in found.chattering)
+        stale = Counter(one.rule for one in found.stale)
+        days = (until_ms - from_ms) / DAY_MS
+        rules = {
+            rule.id: Figures(
+                alerts=len(alerts := mine[rule.id]),
+                calls=len(calls[rule.id]),
+                alerts_a_day=len(alerts) / days,
+                floods=len(floods[rule.id]),
+                in_floods=sum(one.id in flooded for one in alerts),
+                flood_percent=_percent(floods[rule.id], until_ms - from_ms),
+                chattering=chattering[rule.id],
+                stale=stale[rule.id],
+                cases=sum(self._makes_case(one, until_ms, policy) for one in alerts),
+                examples=tuple(map(_example, alerts[:examples])),
+            )
+            for rule in self._rules.rules
+        }
+        total = Figures(
+            alerts=sum(one.alerts for one in rules.values()),
+            calls=found.times,
+            alerts_a_day=sum(one.alerts for one in rules.values()) / days,
+            floods=len(found.floods),
+            in_floods=sum(one.in_floods for one in rules.values()),
+            flood_percent=found.figures[Figure.FLOOD],
+            chattering=len(found.chattering),
+            stale=len(found.stale),
+            cases=sum(one.cases for one in rules.values()),
+        )
+        return Outcome(total=total, rules=rules)
+
+    def _note(self, events: Sequence[ConditionEvent]) -> None:
+        for event in events:
+            if self._only and event.device != self._only:
+                continue
+            pair = event.rule, event.series
+            if isinstance(event, ConditionBegan):
+                alert = _Alert(
+                    id=str(len(self._alerts)), began=event, severity=event.severity, rises=[]
+                )
+                self._alerts.append(alert)
+                self._open[pair] = alert
+            elif isinstance(event, ConditionEnded):
+                self._open.pop(pair).ended_ms = event.observed_ms
+            else:
+                self._open[pair].rises.append(event)
+                self._open[pair].severity = event.severity
+
+    def _floods(self, found: Performance) -> dict[str, list[Flood]]:
+        """Return the floods that alerts of each rule were in."""
+        floods: dict[str, list[Flood]] = defaultdict(list)
+        for flood in found.floods:
+            for rule in {self._alerts[int(alert)].began.rule for alert in flood.alerts}:
+                floods[rule].append(flood)
+        return floods
+
+    def _makes_case(self, alert: _Alert, until_ms: int, policy: GatePolicy) -> bool:
+        """Whether the gate lets an alert through, as severe as it became and as long as it was."""
+        began = alert.began
+        decision = decide(
+            alert.severity,
+            self._rules.by_id[began.rule].category,
+            self._devices[began.device],
+            began.observed_ms,
+            policy,
+        )
+        if not decision.opens:
+            return False
+        last_ms = until_ms if alert.ended_ms is None else alert.ended_ms
+        waits = waits_for(
+            alert.severity, decision.category, began.observed_ms, last_ms, policy, confirmed=False
+        )
+        return waits is not Wait.LASTING
+
+    def _standing(self, alert: _Alert) -> Standing:
+        return Standing(
+            alert=alert.id,
+            rule=alert.began.rule,
+            device=alert.began.device,
+            from_ms=alert.began.observed_ms,
+            until_ms=alert.ended_ms,
+        )
+
+
+class Backtest:
+    """The current rules and the changed ones, fed with the same readings.
+
+    Args: from_ms: what was raised before it is not counted; readings from reach_ms() before it on
+          should be fed all the same, so that what already held is not taken for new.
+    """
+
+    def __init__(
+        self,
+        current: RuleSet,
+        changed: RuleSet,
+        zone: ZoneInfo,
+        series: Sequence[Series],
+        from_ms: int,
+        only: str = "",
+    ) -> None:
+        self._from_ms = self._until_ms = from_ms
+        self._readings = 0
+        self.current = Run(current, zone, series, only)
+        # Equal rules raise the same: then the work is done once.
+        same = current.rules == changed.rules
+        self.changed = self.current if same else Run(changed, zone, series, only)
+
+    def reach_ms(self) -> int:
+        """Return how long before the period the rules look, those that look furthest."""
+        return max(self.current.reach_ms(), self.changed.reach_ms())
+
+    def feed(self, columns: Columns, until_ms: int) -> None:
+        """Take the readings before until_ms that have not been fed, in whatever order they are."""
+        in_time = columns.take(np.argsort(columns.observed_ms, kind="stable"))
+        self._readings += int((columns.observed_ms >= self._from_ms).sum())
+        self._until_ms = until_ms
+        self.current.feed(in_time, until_ms)
+        if self.changed is not self.current:
+            self.changed.feed(in_time, until_ms)
+
+    def compare(self, policy: GatePolicy, examples: int = EXAMPLES) -> Comparison:
+        """Compare what both would have raised up to what has been fed.
+
+        Raises: ValueError if nothing of the period has been fed.
+        """
+        span = self._from_ms, self._until_ms
+        current = self.current.outcome(*span, policy, examples)
+        changed = self.changed.outcome(*span, policy, examples)
+        return Comparison(
+            from_ms=span[0],
+            until_ms=span[1],
+            readings=self._readings,
+            current=current,
+            changed=changed,
+        )
+
+
+def _calls(alert: _Alert, from_ms: int, until_ms: int) -> Iterator[Annunciation]:
+    events: list[ConditionBegan | ConditionRose] = [alert.began, *alert.rises]
+    for event in events:
+        if from_ms <= event.observed_ms < until_ms:
+            yield Annunciation(
+                at_ms=event.observed_ms,
+                alert=alert.id,
+                rule=event.rule,
+                device=event.device,
+                severity=event.severity,
+            )
+
+
+def _reaches(alert: _Alert, from_ms: int) -> bool:
+    return alert.ended_ms is None or alert.ended_ms >= from_ms
+
+
+def _percent(floods: Sequence[Flood], of_ms: int) -> float:
+    return 100 * sum(flood.until_ms - flood.from_ms for flood in floods) / of_ms
+
+
+def _example(alert: _Alert) -> Example:
+    began = alert.began
+    return Example(
+        device=began.device,
+        rule=began.rule,
+        began_ms=began.began_ms,
+        ended_ms=alert.ended_ms,
+        value=began.value,
+    )

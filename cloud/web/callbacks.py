@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from cloud.cases import callbacks
+from cloud.core import signing
 from cloud.core.signing import BadSignatureError
 from cloud.web import problems
 from cloud.web.auth import services_of
@@ -31,6 +32,7 @@ def _take(services: Services, system: str, headers: dict[str, str], body: bytes)
     secret = services.callback_secrets.get(system)
     if secret is None:
         raise Problem.not_found("case system that calls back", system[:63])
+    now_ms = services.clock.now_ms()
+    signing.verify(secret, headers, body, now_ms)  # before a forged one can hold up who writes
     with services.database.write() as connection:
-        now_ms = services.clock.now_ms()
         return callbacks.take(connection, system, secret, headers, body, now_ms)

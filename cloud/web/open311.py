@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from cloud.cases import service_requests
-from cloud.cases.service_requests import Listed, Update
+from cloud.cases.service_requests import SOURCE, Listed, Update
 from cloud.core import open311
 from cloud.core.case_steps import OPEN_STATES, STATES, STEPS
 from cloud.core.open311 import BAD, MISSING, SERVICES, Attribute, Fault, RefusedError, Service
@@ -149,6 +149,8 @@ class Open311:
 
     def _request(self, listed: Listed) -> Mapping[str, Value]:
         case = listed.case
+        # What people told otherwise is not for everybody: names and telephone numbers are in it.
+        told_here = case.source in (SOURCE, "alert")
         service = SERVICES.get(case.category)
         return {
             "service_request_id": case.id,
@@ -156,13 +158,14 @@ class Open311:
             "status_notes": f"{STATES[case.state].zh} {STATES[case.state].en}",
             "service_name": service.label.zh if service else case.category,
             "service_code": case.category,
-            "description": case.description or f"{case.title} {case.title_en}",
+            "description": (case.description if told_here else "")
+            or f"{case.title} {case.title_en}",
             "agency_responsible": case.unit or None,
             "service_notice": None,
             "requested_datetime": self._time(case.opened_ms),
             "updated_datetime": self._time(listed.updated_ms),
             "expected_datetime": None if case.due_ms is None else self._time(case.due_ms),
-            "address": listed.address or None,
+            "address": (listed.address or None) if told_here else None,
             "address_id": listed.address_id or None,
             "zipcode": None,
             "lat": listed.latitude,

@@ -16,6 +16,7 @@ a number no truth: cover_open > 0, not cover_open.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from contract.quantities import QUANTITIES, split_measurement
 
 LONGEST = 1_000
 DEEPEST = 30
+MOST_JOINED = 100
 MOST_INPUTS = 8
 # Least and greatest number of arguments; None: any number.
 FUNCTIONS: dict[str, tuple[int, int | None]] = {"min": (2, None), "max": (2, None), "abs": (1, 1)}
@@ -115,6 +117,7 @@ class _Parser:
         self._tokens = list(self._split())
         self._next = 0
         self._depth = 0
+        self._joined = 0
         self._inputs: dict[str, int] = {}
 
     def formula(self) -> Formula:
@@ -194,6 +197,9 @@ class _Parser:
     ) -> _Part:
         left = operand()
         while token := self._take(*operators):
+            self._joined += 1
+            if self._joined > MOST_JOINED:  # each is a level of the tree
+                self._fail(token.at, f"more than {MOST_JOINED} operators")
             right = operand()
             for part in (left, right):
                 self._want(part, truth=of_truths, of=token.text)
@@ -224,7 +230,10 @@ class _Parser:
             return part
         if token.kind == "number":
             self._next += 1
-            return _Part(Number(float(token.text)), False, token.at)
+            value = float(token.text)
+            if not math.isfinite(value):
+                self._fail(token.at, f"{token.text[:20]} is beyond all numbers")
+            return _Part(Number(value), False, token.at)
         if token.kind == "name" and token.text in FUNCTIONS:
             return self._call()
         if token.kind in (_END, "sign") or token.text in _WORDS:

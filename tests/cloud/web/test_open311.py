@@ -152,6 +152,22 @@ async def test_a_request_waits_to_be_accepted(
     assert token.json()[0]["service_request_id"] == found.case.id
 
 
+async def test_what_was_told_by_telephone_is_not_for_everybody(
+    client: httpx.AsyncClient, key: str, database: Database
+) -> None:
+    answer = await file(client, key, description="王女士，13800000000")
+    number = answer.json()[0]["service_request_id"]
+    (told,) = (await client.get(f"{V2}/requests/{number}.json")).json()
+    assert told["description"] == "王女士，13800000000"
+    with database.write() as connection:
+        cases = schema.cases
+        connection.execute(sa.update(cases).where(cases.c.id == number).values(source="phone"))
+    (hidden,) = (await client.get(f"{V2}/requests/{number}.json")).json()
+    assert "13800000000" not in hidden["description"]
+    assert hidden["description"]
+    assert hidden["address"] is None
+
+
 async def test_the_same_reference_is_the_same_request(client: httpx.AsyncClient, key: str) -> None:
     told = {"attribute[case_id]": "A-7"}
     first = (await file(client, key, **told)).json()[0]["service_request_id"]

@@ -80,6 +80,8 @@ def test_names_are_measurements_with_their_channels() -> None:
         ("pm10 = 3", 6, "cannot read '= 3'"),
         ("(" * 200 + "pm10" + ")" * 200, 31, "nested deeper than 30"),
         ("-" * 200 + "pm10", 31, "nested deeper than 30"),
+        ("pm10" + "+1" * 101 + " > 0", 205, "more than 100 operators"),
+        ("pm10 > 1e999", 8, "1e999 is beyond all numbers"),
     ],
 )
 def test_what_is_said_of_texts_that_are_no_formula(text: str, at: int, said: str) -> None:

@@ -113,6 +113,8 @@ class IsSilent:
     def take(self, reading: Plain) -> Iterator[tuple[int, float]]:
         if reading.value is None or reading.quality & (Quality.COMMUNICATION | Quality.STALE):
             return
+        if self.heard_ms is not None and reading.at_ms <= self.heard_ms:
+            return  # of a device's other series
         if self.heard_ms is not None and reading.at_ms - self.heard_ms > self.limit_ms:
             yield self.heard_ms + self.limit_ms, 1.0
             yield reading.at_ms, 0.0

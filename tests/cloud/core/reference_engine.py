@@ -6,6 +6,7 @@ that cloud/core/evaluate.py must give.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
@@ -84,7 +85,7 @@ class ReferenceEngine:
         gap_ms = max(3 * period_s, 60) * 1000
         events: list[ConditionEvent] = []
         told: dict[int, list[tuple[int, float]]] = {}  # what each signal yields, once
-        for monitor in track.monitors:
+        for series, monitor in self.listening(track):
             signal = monitor.signal
             if id(signal) not in told:
                 told[id(signal)] = list(signal.take(reading))
@@ -92,9 +93,18 @@ class ReferenceEngine:
                 silent = monitor.before_ms is not None and at_ms - monitor.before_ms > gap_ms
                 gap = silent and not isinstance(monitor.rule.check, NoData)
                 monitor.before_ms = at_ms
-                event = self.step(monitor, track.series, at_ms, value, gap)
+                event = self.step(monitor, series, at_ms, value, gap)
                 events += [event] if event is not None else []
         return events
+
+    def listening(self, track: Track) -> Iterator[tuple[Series, Monitor]]:
+        """Yield the series' own monitors, and those that stand for its whole device elsewhere."""
+        for other in self.tracks.values():
+            if other.series.device.id == track.series.device.id:
+                for monitor in other.monitors:
+                    check = monitor.rule.check
+                    if other is track or (isinstance(check, NoData) and check.whole_device):
+                        yield other.series, monitor
 
     def step(
         self, monitor: Monitor, series: Series, at_ms: int, value: float, gap: bool

@@ -140,7 +140,9 @@ class Hindsight:
         """
         began_s = perf_counter()
         if self._study is None:
-            self._study = self._begin(self._due(self._clock.monotonic_s())[:DEVICES_A_TURN])
+            self._study = self._begin(
+                self._due(self._clock.monotonic_s())[:DEVICES_A_TURN], live.heard_ms()
+            )
         study = self._study
         end_ms = self._clock.now_ms() + DOUBTED_AHEAD_MS + 1
         until_ms = min(study.at_ms + study.step_ms, end_ms)
@@ -161,7 +163,7 @@ class Hindsight:
         ]
         return sorted(due, key=lambda device: -self._waiting[device].from_ms)
 
-    def _begin(self, devices: Sequence[str]) -> _Study:
+    def _begin(self, devices: Sequence[str], heard_ms: Mapping[int, int]) -> _Study:
         replays: dict[str, Replay] = {}
         numbers: dict[str, list[int]] = {}
         first_ms: dict[str, int] = {}
@@ -170,7 +172,9 @@ class Hindsight:
             for device in devices:
                 series = self._series_of(device)
                 numbers[device] = [one.id for one in series]
-                replays[device], first_ms[device] = self._replay(connection, device, series)
+                replays[device], first_ms[device] = self._replay(
+                    connection, device, series, heard_ms
+                )
                 period_s = series[0].device.period_s if series else None
                 per_ms += len(series) / (1000 * (period_s or 60.0))
         return _Study(
@@ -182,15 +186,22 @@ class Hindsight:
         )
 
     def _replay(
-        self, connection: sa.Connection, device: str, series: Sequence[Series]
+        self,
+        connection: sa.Connection,
+        device: str,
+        series: Sequence[Series],
+        heard_ms: Mapping[int, int],
     ) -> tuple[Replay, int]:
-        """Return a device's replay, and from when on it must have readings."""
+        """Return a device's replay, and from when on it must have readings.
+
+        heard_ms: by series, where time has not yet told the silence since.
+        """
         hours = cut_for(DayHours(), self._rules.rules)
         engine = Engine(self._rules.rules, self._zone, hours)
         engine.bind(series)
         numbers = [one.id for one in series]
         late_ms, reach_ms = self._waiting[device].from_ms, min(engine.reach_ms(), REACH_MS)
-        from_ms = late_ms - reach_ms
+        from_ms = min([late_ms - reach_ms, *(heard_ms.get(number, late_ms) for number in numbers)])
         raised = condition_log.raised_before(connection, numbers, from_ms)
         # The record does not tell when a further level was over: such a condition is seen whole.
         while rising := [pair for pair in raised if self._has_levels(pair[0])]:

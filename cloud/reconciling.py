@@ -78,10 +78,10 @@ class Reconciliation:
         self, replay: Replay, series: Collection[int]
     ) -> tuple[dict[Pair, list[Recorded]], dict[Pair, str]]:
         """Return the record of each pair's stretch, and the alerts of what held before it."""
-        held = condition_log.raised_before(self._connection, series, replay.late_ms)
+        held = condition_log.raised_before(self._connection, series, replay.first_ms)
         running = {pair: one.alert for pair, one in held.items()}
         old: dict[Pair, list[Recorded]] = defaultdict(list)
-        for one in condition_log.since(self._connection, series, replay.late_ms):
+        for one in condition_log.since(self._connection, series, replay.first_ms):
             if one.event.observed_ms >= replay.free_from(one.pair):
                 old[one.pair].append(one)
             elif isinstance(one.event, ConditionEnded):

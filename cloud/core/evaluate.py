@@ -170,6 +170,15 @@ class Engine:
             )
         return reach_ms
 
+    def heard_ms(self) -> dict[int, int]:
+        """Return when what is watched for silence was last heard of, by series, but the silent."""
+        series = self._register.series
+        found: dict[int, int] = {}
+        for slot, at_ms in self._signals.heard_ms().items():
+            number = series[slot].id
+            found[number] = min(at_ms, found.get(number, at_ms))
+        return found
+
     def take_over(self, other: Engine) -> None:
         """Take the memory of an engine of the same rules, of the series that it has."""
         self._take(snapshots.read(other.snapshot()))

@@ -56,6 +56,7 @@ class Replay:
         self._versions = {rule.id: rule.version for rule in engine.rules}
         self._watched = engine.pairs()
         self._free_from = self._moments(raised, record)
+        self._bound = frozenset(self._free_from)  # to what another version of their rule found
         self._raised = {pair for pair in raised if pair in self._watched}
         held = (one for one in record if one.pair in self._watched)
         self._record = [one for one in held if one.event.observed_ms < self.free_from(one.pair)]
@@ -64,6 +65,11 @@ class Replay:
     def free_from(self, pair: Pair) -> int:
         """From when on the pair's events are this replay's, and no longer the record's."""
         return self._free_from.get(pair, self.late_ms)
+
+    @property
+    def first_ms(self) -> int:
+        """From when on there may be events of this replay."""
+        return min([self.late_ms, *self._free_from.values()])
 
     def feed(self, readings: Columns, until_ms: int) -> None:
         """Evaluate all readings of the stretch's next piece, up to before until_ms."""
@@ -80,7 +86,18 @@ class Replay:
         self._keep(self.engine.advance(watermark_ms))
 
     def _evaluate(self, readings: Columns) -> None:
-        self._keep(self.engine.evaluate(readings))
+        late = readings.observed_ms >= self.late_ms
+        self._keep(self.engine.evaluate(readings.take(~late)))
+        found = self.engine.evaluate(readings.take(late))
+        for event in found:
+            self._reach_back(event)
+        self._keep(found)
+
+    def _reach_back(self, event: ConditionEvent) -> None:
+        """Free a pair from before the late reading that made known what time had not yet told."""
+        pair = event.rule, event.series
+        if pair not in self._bound:
+            self._free_from[pair] = min(event.observed_ms, self.free_from(pair))
 
     def _keep(self, events: Sequence[ConditionEvent]) -> None:
         for event in events:

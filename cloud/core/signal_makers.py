@@ -9,12 +9,14 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from cloud.core.arrivals import Arrivals
+from cloud.core.checks import NoData
 from cloud.core.model import Device
 from cloud.core.register import Register
 from cloud.core.rules import Rule, resolve
 from cloud.core.signals import SIGNALS
 from cloud.core.signals.inputs import anchors, gap_ms, inputs, is_plain, is_timed
 from cloud.core.signals.port import Signals, Wanted
+from cloud.core.signals.silence import Silences
 from contract.errors import DecodeError
 
 
@@ -66,6 +68,11 @@ class SignalMakers:
         for maker in self._makers.values():
             if len(maker):
                 yield maker.due(watermark_ms)
+
+    def heard_ms(self) -> dict[int, int]:
+        """Return of each slot whose silence would be told next when it was last heard of."""
+        silences = self._makers.get(NoData.__name__)
+        return silences.untold() if isinstance(silences, Silences) else {}
 
     def memory(self) -> bytes:
         """Return what all signals remember."""

@@ -126,6 +126,19 @@ def span(value: float, begin: int, end: int) -> list[tuple[float, float | None]]
     return [(float(s), value) for s in range(begin, end + 1, 10)]
 
 
+def test_a_late_reading_ends_a_silence_that_time_had_not_told_yet(database: Database) -> None:
+    """The silence began before the late reading, and no record knows of it."""
+    silent = make_rule(id="silent", check=NoData(periods=3.0, at_least_s=30.0), limit=0.5)
+    street = Street(database, [silent], now_s=43_700)
+    readings = [(43_000.0, 20.0), (43_050.0, None), (43_040.0, 20.0)]
+    street.say(*readings)
+    street.look_back()
+    truth = street.truth([("noise-1", at_s, value) for at_s, value in readings])
+    assert len(truth) == 2
+    assert in_order(street.recorded()) == in_order(truth)
+    assert_alerts_are_the_record(street)
+
+
 # thingsboard #14210 and its family: backfill fired duration rules by the wall clock.
 def test_history_wakes_nobody(database: Database) -> None:
     street = Street(database, RULES)

@@ -53,7 +53,8 @@ class Silences:
         last = np.append(row[1:] != row[:-1], True)
         self._rows["heard_ms"][row[last]] = at_ms[last]
         self._rows["told"][row[last]] = False
-        begins, ends = silent & ~told, silent | told
+        # What is heard for the first time ends what the record says of the time before.
+        begins, ends = silent & ~told, silent | told | (before_ms == NEVER)
         missed_ms = before_ms + self._limit_ms[row]
         # What time has told already cannot end before it began.
         ended_ms = np.where(told, np.maximum(at_ms, missed_ms), at_ms)
@@ -72,6 +73,12 @@ class Silences:
         row = np.flatnonzero(waits & (missed_ms < watermark_ms))
         self._rows["told"][row] = True
         return self._yield(row, missed_ms[row], np.ones(len(row)), np.full(len(row), -1, np.intp))
+
+    def untold(self) -> dict[int, int]:
+        """Return of each slot that is not known to be silent when it was last heard of."""
+        waits = (self._rows["heard_ms"] != NEVER) & ~self._rows["told"]
+        slots, heard_ms = self._rows.slot[waits], self._rows["heard_ms"][waits]
+        return dict(zip(slots.tolist(), heard_ms.tolist(), strict=True))
 
     def memory(self) -> bytes:
         """See Signals.memory()."""

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from cloud import alert_crowds, alert_rows, hold_rows
 from cloud.alert_book import AlertChange, Book
 from cloud.alert_rows import Alert, Remark
+from cloud.channel_alerts import Channels
 from cloud.core.alert_policy import POLICY, AlertPolicy
 from cloud.core.holds import Hold
 from cloud.core.isa_18_2 import Event, State
@@ -33,6 +34,7 @@ class Duties:
         self._rules = dict(rules.by_id) | OWN_RULES
         self._policy = policy
         self._outages = outages
+        self._channels = Channels(policy)
 
     @classmethod
     def load(
@@ -46,8 +48,8 @@ class Duties:
         self._outages.heard(gateway, online=online, now_ms=now_ms)
 
     def is_due(self, connection: sa.Connection, now_ms: int) -> bool:
-        """Whether step() would do anything; costs a look at three indexes."""
-        if self._outages.is_due(now_ms):
+        """Whether step() would do anything; costs a look at three indexes and the channels."""
+        if self._outages.is_due(now_ms) or self._channels.is_due(connection):
             return True
         holds, alerts = schema.holds, schema.alerts
         begins = sa.and_(~holds.c.begun, holds.c.from_ms <= now_ms)
@@ -64,6 +66,7 @@ class Duties:
     def step(self, connection: sa.Connection, now_ms: int) -> list[AlertChange]:
         """Do what is due."""
         changes = self._outages.step(connection, now_ms)
+        changes += self._channels.step(connection, now_ms)
         turned = self._turned(connection, now_ms)
         changes += follow(connection, turned, now_ms, self._rules, self._policy)
         changes += self._remind(connection, now_ms)

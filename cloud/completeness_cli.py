@@ -15,7 +15,7 @@ from cloud import app as build
 from cloud.completeness import Report, midnight_ms, report
 from cloud.config import load
 from cloud.core.completeness import Part
-from cloud.core.topology import GATEWAY
+from cloud.core.topology import OWN_KINDS
 from cloud.state import schema
 from cloud.state.migrate import require_current
 from contract.clock import SystemClock, parse_iso
@@ -43,7 +43,7 @@ def completeness(
     from_ms = _moment("--from", begin) if begin else midnight_ms(to_ms, config.zone, DAYS - 1)
     store = build.store(config, database)
     with database.read() as connection:
-        query = sa.select(schema.devices.c.id).where(schema.devices.c.kind.not_in(("", GATEWAY)))
+        query = sa.select(schema.devices.c.id).where(schema.devices.c.kind.not_in(("", *OWN_KINDS)))
         names = [device] if device else connection.scalars(query.order_by("id")).all()
     found = [
         report(database, store, config.zone, each, from_ms=from_ms, to_ms=to_ms, now_ms=now_ms)

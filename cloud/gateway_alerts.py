@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from cloud import hold_rows
+from cloud import hold_rows, own_series
 from cloud.alert_book import AlertChange, Book
 from cloud.core.alert_policy import AlertPolicy
 from cloud.core.holds import Hold, HoldKind
 from cloud.core.isa_18_2 import State
 from cloud.core.model import ConditionBegan, ConditionEnded
 from cloud.core.topology import GATEWAY, OFFLINE_RULE, ONLINE, Link, device_id, outage
+from cloud.own_series import Own
 from cloud.state import schema
 
 REASON = "网关离线 · gateway offline"
@@ -152,28 +153,8 @@ def _ended(connection: sa.Connection, gateway: str, link: Link, now_ms: int) -> 
 
 
 def series_of(connection: sa.Connection, gateway: str, now_ms: int) -> int:
-    """Return the series that a gateway's alerts are of, entering it on first use.
-
-    It stands beside the devices' under a name that no device can have, and nothing is stored of it.
-    """
-    devices, series = schema.devices, schema.series
-    device = device_id(gateway)
-    known = connection.scalar(sa.select(series.c.id).where(series.c.device == device))
-    if known is not None:
-        return int(known)
-    row = {
-        "id": device,
-        "gateway": gateway,
-        "kind": GATEWAY,
-        "profile": "",
-        "name": gateway,
-        "asset": "",
-        "owner": "",
-        "address": "",
-        "tags": {},
-        "first_seen_ms": now_ms,
-    }
-    connection.execute(sa.insert(devices).values(**row))
-    number = (connection.scalar(sa.select(sa.func.max(series.c.id))) or 0) + 1
-    connection.execute(sa.insert(series).values(id=number, device=device, measurement=ONLINE))
-    return number
+    """Return the series that a gateway's alerts are of, entering it on first use."""
+    own = Own(
+        device=device_id(gateway), kind=GATEWAY, name=gateway, measurement=ONLINE, gateway=gateway
+    )
+    return own_series.number(connection, own, now_ms)

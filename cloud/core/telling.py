@@ -42,6 +42,8 @@ class What(StrEnum):
 
 CALLS = (What.RAISED, What.AGAIN, What.RELEASED, What.ROSE)  # for somebody to act
 COUNTED = (*CALLS, What.ESCALATED)  # towards a flood
+# Nobody is told that these could not be told: it would never end.
+ABOUT_TELLING = (What.UNDELIVERED, What.CHANNEL_DEAD, What.CHANNEL_BACK, What.TEST)
 TO_THOSE_TOLD = (What.REMINDER, What.SHELVED, What.RESOLVED)
 
 

@@ -5,6 +5,7 @@ Whether the gateway, its power or its SIM has failed, its last will says the sam
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import date
 
@@ -14,6 +15,9 @@ from cloud.core.rules import Direction, Mark, Rule
 
 GATEWAY = "gateway"  # the kind that a gateway is entered as
 ONLINE = "online"  # its one series
+CHANNEL = "channel"  # the kind that a notification channel is entered as
+WORKING = "working"  # its one series
+OWN_KINDS = (GATEWAY, CHANNEL)  # entered beside the devices for their alerts, and in no list
 UP_MS = 30_000  # a gateway must be back for so long before its alert returns
 
 OFFLINE_RULE = Rule(
@@ -32,7 +36,27 @@ OFFLINE_RULE = Rule(
     mark=Mark.JUDGEMENT,
     effective=date(2020, 1, 1),
 )
-OWN_RULES = {OFFLINE_RULE.id: OFFLINE_RULE}  # those that no file says, and no engine evaluates
+CHANNEL_RULE = Rule(
+    id="channel.dead",
+    version="1",
+    title_zh="通知渠道失效",
+    title_en="Notification channel dead",
+    kinds=(CHANNEL,),
+    measurements=(WORKING,),
+    direction=Direction.BELOW,
+    limit=1.0,
+    unit="1",
+    severity=Severity.HIGH,
+    category="",
+    source="连续发送失败 (failures in a row, notify.dead_after)",
+    mark=Mark.JUDGEMENT,
+    effective=date(2020, 1, 1),
+)
+# Those that no file says, and no engine evaluates.
+OWN_RULES = {rule.id: rule for rule in (OFFLINE_RULE, CHANNEL_RULE)}
+
+
+_LONGEST = 63  # of a device's id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +80,16 @@ class Outage:
 
 def device_id(gateway: str) -> str:
     """Return the id under which a gateway is entered beside the devices; no device's can be."""
-    return f"@{gateway}"[:63]
+    return f"@{gateway}"[:_LONGEST]
+
+
+def channel_id(channel: str) -> str:
+    """Return the id under which a channel is entered beside the devices; no gateway's can be."""
+    found = f"@{CHANNEL}.{channel}"
+    if len(found) <= _LONGEST:
+        return found
+    mark = hashlib.sha256(channel.encode()).hexdigest()[:8]
+    return f"{found[: _LONGEST - len(mark) - 1]}.{mark}"
 
 
 def outage(link: Link, now_ms: int, policy: AlertPolicy, *, held: bool) -> Outage:

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import sqlalchemy as sa
 
 from cloud.core.model import Severity
-from cloud.core.telling import Way, What, another_way
+from cloud.core.rota import How
+from cloud.core.telling import ABOUT_TELLING, Way, What, Why, another_way
 from cloud.notify import messages, rows
 from cloud.notify.messages import Words
-from cloud.notify.policy import Person
+from cloud.notify.policy import Person, Policy
 from cloud.notify.post import Post
-from cloud.notify.rows import Fate
+from cloud.notify.rows import Fate, Telling
 from cloud.state import schema
 
 Row: TypeAlias = sa.Row[tuple[object, ...]]
-Values: TypeAlias = Mapping[str, object]
 MOST = 100
 LOST = (Fate.REFUSED.value, Fate.GIVEN_UP.value)
-# Nobody is told that these could not be told: it would never end.
-ABOUT_TELLING = (What.UNDELIVERED, What.CHANNEL_DEAD, What.CHANNEL_BACK, What.TEST)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,20 +35,19 @@ class Notice:
     alert: str = ""
 
 
-def due() -> list[sa.Select[tuple[int]]]:
+def due(policy: Policy) -> list[sa.Select[tuple[int]] | sa.Select[tuple[str]]]:
     """Return queries that find something if follow_up() would do anything."""
-    table, channels = schema.notifications, schema.notify_channels
-    turned = channels.c.told_dead != channels.c.dead_ms.is_not(None)
+    table = schema.notifications
     return [
-        sa.select(channels.c.failures).where(turned),
+        _unprobed(policy),
         sa.select(table.c.id).where(table.c.state.in_(LOST), ~table.c.followed),
         _stuck().with_only_columns(table.c.id),
     ]
 
 
 def follow_up(post: Post) -> None:
-    """Tell of channels that died or came back; send on by other ways what did not get through."""
-    _turned(post)
+    """Try dead channels; send on by other ways what did not get through."""
+    _probe(post)
     for row in post.connection.execute(_stuck().limit(MOST)).all():
         moved = _by_another_way(post, row)
         state = {"state": Fate.MOVED.value, "done_ms": post.now_ms} if moved else {}
@@ -78,23 +75,53 @@ def _stuck() -> sa.Select[tuple[object, ...]]:
     )
 
 
-def _turned(post: Post) -> None:
-    channels = schema.notify_channels
-    turned = channels.c.told_dead != channels.c.dead_ms.is_not(None)
-    for row in post.connection.execute(sa.select(channels).where(turned)).all():
-        dead = row.dead_ms is not None
-        what = What.CHANNEL_DEAD if dead else What.CHANNEL_BACK
-        key = "channel.dead" if dead else "channel.back"
-        values: Values = {"channel": row.name, "failures": row.failures, "error": row.error}
-        event = f"{row.name}/{row.dead_ms if dead else row.ok_ms}"
-
-        def text(person: Person, key: str = key, values: Values = values) -> str:
-            return messages.say(key, person.language, **values)
-
-        _to_default(post, Notice(what=what, event=event, about=row.name, text=text))
-        post.connection.execute(
-            sa.update(channels).where(channels.c.name == row.name).values(told_dead=dead)
+def _probe(post: Post) -> None:
+    """Have a message wait for each dead channel which says that it works: then it does."""
+    for row in post.connection.execute(_unprobed(post.policy)).all():
+        name = str(row.name)
+        person, way = _over(post.policy, name)[0]
+        text = messages.say("channel.back", person.language, channel=name)
+        w, base_url = post.words(person), post.policy.base_url
+        telling = Telling(
+            what=What.TEST,
+            event=f"{name}/{post.now_ms}",
+            alert="",
+            person=person,
+            way=way,
+            severity=Severity.LOW.value,
+            why=Why(how=How.DEFAULT),
+            words=messages.plain(What.TEST, name, text, w, base_url),
+            next_ms=post.now_ms,
         )
+        for made in rows.insert(post.connection, [telling], post.now_ms):
+            table = schema.notifications
+            probe = sa.update(table).where(table.c.id == made)
+            post.connection.execute(probe.values(followed=True))  # by no other way
+
+
+def _unprobed(policy: Policy) -> sa.Select[tuple[str]]:
+    """Find the dead channels that reach somebody, and that no message waits for."""
+    table, channels = schema.notifications, schema.notify_channels
+    used = {way.channel for person in policy.people.values() for way in person.ways}
+    waits = sa.exists().where(
+        table.c.channel == channels.c.name,
+        table.c.state == Fate.WAITING.value,
+        table.c.followed,
+    )
+    return sa.select(channels.c.name).where(
+        channels.c.dead_ms.is_not(None), channels.c.name.in_(used), ~waits
+    )
+
+
+def _over(policy: Policy, channel: str) -> list[tuple[Person, Way]]:
+    """Return who is reached over a channel, those first who are told when nobody else is."""
+    found = [
+        (person, way)
+        for person in policy.people.values()
+        for way in person.ways
+        if way.channel == channel
+    ]
+    return sorted(found, key=lambda one: one[0].id not in policy.default)
 
 
 def _by_another_way(post: Post, row: Row) -> bool:

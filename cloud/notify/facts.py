@@ -10,6 +10,7 @@ from cloud import alert_rows
 from cloud.alert_rows import Alert
 from cloud.core.gate import GatePolicy
 from cloud.core.telling import Subject
+from cloud.core.topology import CHANNEL
 from cloud.notify.messages import Facts
 from cloud.state import schema
 from contract.quantities import unit_of
@@ -75,10 +76,19 @@ def known(
             returned_ms=alert.returned_ms,
             source=alert.rule_source,
             by=by,
-            note=note,
+            note=note or _failure(connection, device.name, alert),
         ),
         follows=alert.group_id not in ("", alert.id),
     )
+
+
+def _failure(connection: sa.Connection, channel: str, alert: Alert) -> str:
+    """Return what a channel says that is not back; "" for other alerts."""
+    if alert.kind != CHANNEL or alert.returned_ms is not None:
+        return ""
+    table = schema.notify_channels
+    row = connection.execute(sa.select(table).where(table.c.name == channel)).one_or_none()
+    return f"{row.failures} × {row.error}" if row else ""
 
 
 def responsible(owner: str, kind: str) -> str:

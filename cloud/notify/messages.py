@@ -105,7 +105,7 @@ def _facts(what: What, facts: Facts, w: Wording) -> list[str]:
 
 def to_do(what: What, kind: str, language: str) -> str:
     """Return what a person should do about it."""
-    if what in (What.RESOLVED, What.SHELVED):
+    if what in (What.RESOLVED, What.SHELVED, What.CHANNEL_BACK):
         return say("do.confirm", language)
     key = f"do.{kind}"
     return say(key if key in TEXTS else "do.", language)

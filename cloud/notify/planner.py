@@ -24,6 +24,7 @@ from cloud.core.telling import (
     meaning,
     who,
 )
+from cloud.core.topology import CHANNEL
 from cloud.notify import aftermath, digests, rows
 from cloud.notify.facts import Known, known
 from cloud.notify.policy import Policy
@@ -34,6 +35,14 @@ from cloud.state.database import Database
 MOST_EVENTS = 100  # others write the same database: hold it for milliseconds only
 TIDY_MS = 3_600_000
 TO_MANY = (What.RELEASED, What.ROSE)  # the step's people, and those who were told before
+
+OVER = (What.RESOLVED, What.CHANNEL_BACK)
+# What happens to a channel's alert is told in words of its own, at once, and to the default too.
+OF_CHANNELS = {
+    What.RAISED: What.CHANNEL_DEAD,
+    What.AGAIN: What.CHANNEL_DEAD,
+    What.RESOLVED: What.CHANNEL_BACK,
+}
 
 
 class Planner:
@@ -81,7 +90,7 @@ class Planner:
     def _due(self, connection: sa.Connection, now_ms: int) -> bool:
         stories = schema.notify_stories
         late = sa.select(stories.c.alert).where(stories.c.next_ms <= now_ms)
-        queries = [late, *digests.due(now_ms), *aftermath.due()]
+        queries = [late, *digests.due(now_ms), *aftermath.due(self._policy)]
         return now_ms - self._tidy_ms >= TIDY_MS or any(
             connection.execute(query.limit(1)).first() is not None for query in queries
         )
@@ -110,14 +119,16 @@ class Planner:
         it = known(connection, line.alert, line.value, line.by, line.note)
         if it.refuted and to_state is State.NORM:
             what = What.RESOLVED
-        if it.historical and what is not What.RESOLVED:
+        if it.alert.kind == CHANNEL and what is not None:
+            what = OF_CHANNELS.get(what, what)
+        if it.historical and what not in OVER:
             return
         if to_state is not State.UNACK:
             story = story.stopped()
-        if what is What.RESOLVED:
+        if what in OVER:
             self._tell_those_told(post, what, f"{line.id}", story, it)
             story = Story()
-        elif what in CALLS:
+        elif what in (*CALLS, What.CHANNEL_DEAD):
             story = self._call(post, what, line, story, it)
         elif what is not None:
             self._tell_those_told(post, what, f"{line.id}", story, it)
@@ -134,6 +145,10 @@ class Planner:
         story, taken = climb(story.begun(line.recorded_ms), rungs, line.recorded_ms)
         for number in taken:
             people |= self._who(post, rungs, number, it) | people
+        if what is What.CHANNEL_DEAD:
+            people |= {
+                name: Why(how=How.DEFAULT) for name in self._policy.default if name not in people
+            }
         if what in TO_MANY:
             people |= {name: why for name, why in before.items() if name not in people}
         told = post.tell(what, f"{line.id}", people, it, late=late)

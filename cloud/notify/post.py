@@ -18,6 +18,7 @@ from cloud.core.flood import Turn
 from cloud.core.model import Severity
 from cloud.core.rota import How
 from cloud.core.telling import (
+    ABOUT_TELLING,
     CALLS,
     COUNTED,
     TO_THOSE_TOLD,
@@ -149,6 +150,8 @@ class Post:
 
     def _held(self, person: Person, what: What, known: Known, event: str) -> Held:
         severity = known.subject.severity
+        if what in ABOUT_TELLING:
+            return Held(hold="", next_ms=self.now_ms)
         if what in TO_THOSE_TOLD and (earlier := self._waits(person, known.alert.id)):
             return earlier
         until = quiet_until(self.policy.quiet, severity, self.local)

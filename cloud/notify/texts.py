@@ -83,6 +83,11 @@ TEXTS: dict[str, tuple[str, str]] = {
         "检查该柜的供电、SIM 卡和网络。",
         "Check the cabinet's power, SIM card and network.",
     ),
+    "do.channel": (
+        "检查该渠道的网络、地址和口令；其通知改由其他方式发送，没有其他方式的仍在重试。",
+        "Check the channel's network, address and password. What was for it goes by other ways;"
+        " where there are none, it is tried on.",
+    ),
     "do.": ("到现场核实，并在系统中确认。", "Check on site, and acknowledge."),
     "do.confirm": (
         "无需处置；未确认的请在系统中确认。",
@@ -102,12 +107,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "{window} 分钟内告警少于 {ends} 条，恢复逐条通知。期间共 {n} 条。",
         "Fewer than {ends} alerts in {window} minutes: each is told by itself again. There were"
         " {n} messages.",
-    ),
-    "channel.dead": (
-        "渠道 {channel} 连续失败 {failures} 次：{error}。发往该渠道的通知改由其他方式发送，"
-        "没有其他方式的仍在重试。",
-        "Channel {channel} failed {failures} times in a row: {error}. What was for it goes by"
-        " other ways; where there are none, it is tried on.",
     ),
     "channel.back": ("渠道 {channel} 已恢复工作。", "Channel {channel} works again."),
     "undelivered.text": (

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from cloud.notify import open_channel
+from cloud.notify import open_channel, rows
 from cloud.notify.courier import Courier
 from cloud.notify.planner import Planner
 from cloud.notify.settings import Notify
@@ -29,6 +29,8 @@ def tasks(
     Raises: ConfigError if a channel's secret cannot be used.
     """
     if not settings.channels:
+        with database.write() as connection:
+            rows.enter_channels(connection, {})  # what was dead is not there any more
         return {}
     policy = settings.policy
     kinds = {name: each.kind for name, each in settings.channels.items()}

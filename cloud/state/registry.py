@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from cloud.core.model import Device, Series
-from cloud.core.topology import GATEWAY
+from cloud.core.topology import OWN_KINDS
 from cloud.core.waiting import UNKNOWN_PERIOD_S
 from cloud.state import schema
 from cloud.state.upsert import upsert
@@ -43,7 +43,7 @@ class Registry:
         """Read what is known."""
         registry = cls()
         devices = schema.devices
-        for row in connection.execute(sa.select(devices).where(devices.c.kind != GATEWAY)):
+        for row in connection.execute(sa.select(devices).where(devices.c.kind.not_in(OWN_KINDS))):
             if row.kind:
                 registry._own(row.id, row.gateway)
             registry._devices[row.id] = device_of(dict(row._mapping))

@@ -19,7 +19,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from cloud.cases import deliveries
 from cloud.core.isa_18_2 import State
-from cloud.core.topology import GATEWAY
+from cloud.core.topology import OWN_KINDS
 from cloud.series import hot
 from cloud.state import schema
 from cloud.web import accounts
@@ -110,7 +110,9 @@ def _gauges(connection: sa.Connection, now_ms: int) -> Iterator[Metric]:
         (
             "devices",
             "Devices",
-            sa.select(sa.func.count(schema.devices.c.id)).where(schema.devices.c.kind != GATEWAY),
+            sa.select(sa.func.count(schema.devices.c.id)).where(
+                schema.devices.c.kind.not_in(OWN_KINDS)
+            ),
         ),
         ("hot_blocks", "Blocks not sealed yet", hot_blocks),
         (

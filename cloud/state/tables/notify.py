@@ -86,7 +86,7 @@ notify_channels = Table(
     Column("error", Text, nullable=False),
     Column("dead_ms", BigInteger),  # null: it lives
     Column("next_ms", BigInteger, nullable=False),  # a dead one is tried no sooner
-    Column("told_dead", Boolean, nullable=False),  # people know that it is dead
+    Column("told_dead", Boolean, nullable=False),  # its alert says so
 )
 
 # cloud.core.telling.Story of each alert that somebody must still be told of.

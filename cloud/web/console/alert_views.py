@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from cloud.alerts import Record
 from cloud.core.holds import HoldKind
 from cloud.core.isa_18_2 import SUPPRESSED, State
+from cloud.core.topology import CHANNEL, GATEWAY
 from cloud.web import models
 from cloud.web.console import views
 from cloud.web.pages import render
@@ -17,6 +18,7 @@ from cloud.web.wording import NOTHING, Wording
 ACTIVE = (State.UNACK, State.ACKED, State.RTNUN)
 # Alerts that came to be known otherwise than when they happened, by their tab.
 RECORDS = {each.value: each for each in (Record.HISTORICAL, Record.REFUTED)}
+HOME_OF = {GATEWAY: "/", CHANNEL: "/notifications"}  # of alerts that are of no device
 TABS = ("active", "held", "all", *RECORDS)
 
 
@@ -118,7 +120,7 @@ def head(alert: models.AlertDetail, w: Wording) -> str:
 
 
 def _device(alert: models.Alert) -> str:
-    return "/" if alert.kind == "gateway" else f"/devices/{alert.device}"
+    return HOME_OF.get(alert.kind) or f"/devices/{alert.device}"
 
 
 def history(alert: models.AlertDetail, w: Wording) -> str:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from cloud.core import model
 from cloud.core.narrowing import Verdict, explain
 from cloud.core.rules import Rule
-from cloud.core.topology import GATEWAY
+from cloud.core.topology import OWN_KINDS
 from cloud.core.waiting import ITSELF
 from cloud.ports import Latest
 from cloud.state import schema
@@ -59,7 +59,7 @@ def sensors(
     query = (
         sa.select(devices, gateways.c.online)
         .outerjoin(gateways, gateways.c.id == devices.c.gateway)
-        .where(devices.c.id > after, devices.c.kind != GATEWAY)
+        .where(devices.c.id > after, devices.c.kind.not_in(OWN_KINDS))
         .order_by(devices.c.id)
         .limit(limit)
     )

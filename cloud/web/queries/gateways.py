@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 
-from cloud.core.topology import GATEWAY
+from cloud.core.topology import OWN_KINDS
 from cloud.state import schema
 from cloud.web import models
 from contract.intervals import IntervalSet
@@ -25,7 +25,7 @@ def all_of(connection: sa.Connection, only: str | None = None) -> list[models.Ga
         query = query.where(gateways.c.id == only)
     per_gateway = connection.execute(
         sa.select(devices.c.gateway, sa.func.count())
-        .where(devices.c.kind != GATEWAY)
+        .where(devices.c.kind.not_in(OWN_KINDS))
         .group_by(devices.c.gateway)
     )
     numbers = {row[0]: row[1] for row in per_gateway}

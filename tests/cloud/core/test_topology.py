@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloud.core.alert_policy import AlertPolicy
-from cloud.core.topology import UP_MS, Link, Outage, device_id, outage
+from cloud.core.topology import UP_MS, Link, Outage, channel_id, device_id, outage
 from contract import topics
 
 POLICY = AlertPolicy(gateway_offline_s=60, gateway_grace_s=180)
@@ -38,6 +38,14 @@ def test_what_never_went_holds_nothing() -> None:
 def test_no_device_can_have_a_gateways_name() -> None:
     assert not topics.ID.fullmatch(device_id("gw-1"))
     assert len(device_id("g" * 63)) <= 63
+
+
+def test_no_device_and_no_gateway_can_have_a_channels_name() -> None:
+    assert channel_id("mail") == "@channel.mail"
+    assert not topics.ID.fullmatch(channel_id("mail").removeprefix("@"))
+    long, longer = channel_id("c" * 62 + "a"), channel_id("c" * 62 + "b")
+    assert len(long) == len(longer) == 63
+    assert long != longer
 
 
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 400)), max_size=20))

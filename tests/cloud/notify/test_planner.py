@@ -7,6 +7,9 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
+from cloud import alerts
+from cloud.alerts import Alert
+from cloud.core.isa_18_2 import State
 from cloud.core.model import Severity
 from cloud.core.rota import How
 from cloud.core.telling import Route, Step, Way
@@ -240,8 +243,9 @@ def test_a_dead_channel_is_told_through_the_others_and_its_messages_go_there(
     town.say(began(0, series=SERIES_GAS))
     for _ in range(3):
         assert town.work(60) == []
+    town.duties()
     assert town.work() == [("desk", "channel dead"), ("desk", "raised")]
-    assert "no route" in town.channels["sms"].taken[0].body + town.channels["sms"].taken[1].body
+    assert "3 × no route" in town.channels["sms"].taken[0].body
     assert town.entries()[0].state is Fate.MOVED
     town.channels["mail"].error = None
     town.say(began(100))  # wang and li have mail alone: it is tried on
@@ -251,8 +255,63 @@ def test_a_dead_channel_is_told_through_the_others_and_its_messages_go_there(
         ("wang@city.example", "raised"),
         ("li@city.example", "raised"),
     }
-    town.work()
-    assert town.channels["mail"].taken[-1].what == "channel back"
+    town.duties()
+    assert ("desk", "channel back") in town.work()
+
+
+def of_channels(town: Town) -> list[Alert]:
+    with town.database.read() as connection:
+        return alerts.list_alerts(connection, kind="channel").alerts
+
+
+@pytest.fixture
+def two_ways(database: Database) -> Town:
+    """Whose desk has a second channel, and whose first one is dead."""
+    people = dict(POLICY.people) | {"desk": person("desk", *ONLY_MAIL_FIRST)}
+    town = Town(database, replace(POLICY, people=people))
+    town.channels["mail"].error = Disconnected("no route")
+    town.say(began(0, series=SERIES_GAS))
+    for _ in range(4):
+        town.work(60)
+        town.duties()
+    return town
+
+
+def test_a_dead_channel_is_an_alert_that_returns_when_it_works_again(two_ways: Town) -> None:
+    town = two_ways
+    (alert,) = of_channels(town)
+    assert (alert.rule, alert.device, alert.state) == ("channel.dead", "@channel.mail", State.UNACK)
+    town.acknowledge(alert.id)
+    assert of_channels(town)[0].state is State.ACKED
+    town.work(600)
+    town.duties()
+    assert [one.state for one in of_channels(town)] == [State.ACKED]  # one, however long it lasts
+    town.channels["mail"].error = None
+    town.work(600)
+    town.duties()
+    assert of_channels(town)[0].state is State.NORM
+    assert ("desk", "channel back") in town.work()
+
+
+def test_a_dead_channel_is_tried_though_all_its_messages_went_another_way(two_ways: Town) -> None:
+    town = two_ways
+    town.channels["mail"].error = None
+    town.work(600)
+    assert [notice.what for notice in town.channels["mail"].taken] == ["test"]
+    town.work(86_400)
+    assert [notice.what for notice in town.channels["mail"].taken] == ["test"]
+
+
+def test_the_alert_of_a_channel_that_is_configured_away_returns(two_ways: Town) -> None:
+    town = two_ways
+    del town.channels["mail"]
+    town.restart()
+    town.duties()
+    assert of_channels(town)[0].state is State.RTNUN
+
+
+def test_a_channels_alert_is_told_to_the_default_though_no_route_is_for_it(two_ways: Town) -> None:
+    assert "channel dead" in [notice.what for notice in two_ways.channels["sms"].taken]
 
 
 def test_who_cannot_be_told_is_told_to_the_default(town: Town) -> None:

@@ -1,0 +1,50 @@
+"""Series of the installation's own parts: gateways and channels, whose alerts are of them.
+
+They stand beside the devices' under names that no device can have; nothing is stored of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from cloud.state import schema
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """A part, as it is entered beside the devices. kind: of cloud.core.topology.OWN_KINDS."""
+
+    device: str
+    kind: str
+    name: str
+    measurement: str
+    gateway: str = ""
+
+
+def number(connection: sa.Connection, own: Own, now_ms: int) -> int:
+    """Return a part's series, entering it on first use."""
+    devices, series = schema.devices, schema.series
+    mine = (series.c.device == own.device) & (series.c.measurement == own.measurement)
+    known = connection.scalar(sa.select(series.c.id).where(mine))
+    if known is not None:
+        return int(known)
+    row = {
+        "id": own.device,
+        "gateway": own.gateway,
+        "kind": own.kind,
+        "profile": "",
+        "name": own.name,
+        "asset": "",
+        "owner": "",
+        "address": "",
+        "tags": {},
+        "first_seen_ms": now_ms,
+    }
+    if connection.scalar(sa.select(devices.c.id).where(devices.c.id == own.device)) is None:
+        connection.execute(sa.insert(devices).values(**row))
+    found = (connection.scalar(sa.select(sa.func.max(series.c.id))) or 0) + 1
+    line = {"id": found, "device": own.device, "measurement": own.measurement}
+    connection.execute(sa.insert(series).values(**line))
+    return found

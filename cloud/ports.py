@@ -221,7 +221,7 @@ class Notice:
     """One message to one person by one way.
 
     key: the same at every repetition, so that the other side can know one. what, severity, alert,
-    link: for those who take messages apart; "" where there is none.
+    case, link: for those who take messages apart; "" where there is none.
     """
 
     key: str
@@ -233,6 +233,7 @@ class Notice:
     what: str
     severity: str = ""
     alert: str = ""
+    case: str = ""
     link: str = ""
 
 

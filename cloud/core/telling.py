@@ -35,6 +35,8 @@ class What(StrEnum):
     DIGEST = "digest"
     FLOOD_BEGAN = "flood began"
     FLOOD_ENDED = "flood ended"
+    DUE_SOON = "due soon"  # a case
+    OVERDUE = "overdue"
     CHANNEL_DEAD = "channel dead"
     CHANNEL_BACK = "channel back"
     TEST = "test"

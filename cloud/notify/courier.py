@@ -149,5 +149,6 @@ def notice_of(row: Row, base_url: str) -> Notice:
         what=row.what,
         severity=row.severity,
         alert=row.alert,
-        link=messages.link(base_url, row.alert),
+        case=row.case,
+        link=messages.link(base_url, row.alert, row.case),
     )

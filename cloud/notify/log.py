@@ -22,6 +22,7 @@ class Entry:
     id: int
     what: What
     alert: str
+    case: str
     person: str
     channel: str
     address: str
@@ -137,6 +138,7 @@ def _entry(row: sa.Row[tuple[object, ...]]) -> Entry:
         id=row.id,
         what=What(row.what),
         alert=row.alert,
+        case=row.case,
         person=row.person,
         channel=row.channel,
         address=row.address,

@@ -39,6 +39,20 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CaseFacts:
+    """What there is to say of a case's due time. unit: whose it is."""
+
+    case: str
+    title: str
+    title_en: str
+    where: str
+    unit: str
+    severity: str
+    state: str
+    due_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
     """A message. short: for an SMS."""
 
@@ -145,6 +159,32 @@ def _listed(lines: Sequence[str], language: str) -> str:
     return "\n".join(shown)
 
 
+def of_case(what: What, case: CaseFacts, w: Wording, base_url: str, why: Why) -> Words:
+    """Say that a case, or a unit's task in it, is due soon or overdue."""
+    language = w.language
+    subject = say(
+        "subject",
+        language,
+        what=say(what, language),
+        severity=w(f"severity.{case.severity}"),
+        device=case.case,
+        title=w.pick(case.title, case.title_en),
+    )
+    lines = [
+        subject,
+        say("line.where", language, text=case.where),
+        say("line.unit", language, text=case.unit or "—"),
+        say("line.case", language, text=w.case_state(case.state)),
+        say("line.due", language, time=w.moment(case.due_ms)),
+        say("line.do", language, text=say(f"do.{what}", language)),
+    ]
+    if base_url:
+        lines.append(say("line.see", language, text=link(base_url, "", case.case)))
+    lines.append(say("why", language, text=reason(why, language)))
+    short = _cut(f"{subject} {w.local(case.due_ms):%m-%d %H:%M}")
+    return Words(subject=subject, body="\n".join(lines) + "\n", short=short)
+
+
 def plain(what: What, about: str, text: str, w: Wording, base_url: str) -> Words:
     """Say what is about no single alert."""
     subject = say("subject.plain", w.language, what=say(what, w.language), about=about)
@@ -160,9 +200,10 @@ def reason(why: Why, language: str) -> str:
     return say(f"why.{why.how}", language, route=why.route, step=why.step + 1, rota=why.rota or "—")
 
 
-def link(base_url: str, alert: str) -> str:
-    """Return the address of an alert's page; "" without a base."""
-    return f"{base_url}/alerts/{alert}" if base_url and alert else base_url
+def link(base_url: str, alert: str, case: str = "") -> str:
+    """Return the address of an alert's or a case's page; "" without a base."""
+    page = f"/alerts/{alert}" if alert else f"/cases/{case}" if case else ""
+    return f"{base_url}{page}" if base_url else ""
 
 
 def _cut(text: str) -> str:

@@ -25,7 +25,7 @@ from cloud.core.telling import (
     who,
 )
 from cloud.core.topology import CHANNEL
-from cloud.notify import aftermath, digests, rows
+from cloud.notify import aftermath, case_dues, digests, rows
 from cloud.notify.facts import Known, known
 from cloud.notify.policy import Policy
 from cloud.notify.post import Post
@@ -34,6 +34,7 @@ from cloud.state.database import Database
 
 MOST_EVENTS = 100  # others write the same database: hold it for milliseconds only
 TIDY_MS = 3_600_000
+_OF_ALERTS = schema.notify_cursor.c.id == 1
 TO_MANY = (What.RELEASED, What.ROSE)  # the step's people, and those who were told before
 
 OVER = (What.RESOLVED, What.CHANNEL_BACK)
@@ -62,18 +63,20 @@ class Planner:
         cursor, events = schema.notify_cursor, schema.alert_events
         with self._database.write() as connection:
             rows.enter_channels(connection, self._kinds)
-            if connection.scalar(sa.select(cursor.c.id)) is None:
+            case_dues.start(connection)
+            if connection.scalar(sa.select(cursor.c.id).where(_OF_ALERTS)) is None:
                 newest = connection.scalar(sa.select(sa.func.max(events.c.id))) or 0
                 connection.execute(sa.insert(cursor).values(id=1, event=newest))
 
     def step(self, now_ms: int) -> bool:
         """Plan what has happened or is due; return whether there is more to be done at once."""
         with self._database.read() as connection:
-            if not (self._events_wait(connection) or self._due(connection, now_ms)):
+            waits = self._events_wait(connection) or case_dues.wait(connection)
+            if not waits and not self._due(connection, now_ms):
                 return False
         with self._database.write() as connection:
             post = Post(connection, self._policy, self._zone, now_ms)
-            more = self._read_on(post)
+            more = self._read_on(post) | case_dues.read_on(post)
             self._escalate(post)
             digests.turn_floods(post)
             digests.make(post)
@@ -85,7 +88,7 @@ class Planner:
 
     def _events_wait(self, connection: sa.Connection) -> bool:
         newest = connection.scalar(sa.select(sa.func.max(schema.alert_events.c.id))) or 0
-        return newest > (connection.scalar(sa.select(schema.notify_cursor.c.event)) or 0)
+        return newest > _read_to(connection)
 
     def _due(self, connection: sa.Connection, now_ms: int) -> bool:
         stories = schema.notify_stories
@@ -101,14 +104,14 @@ class Planner:
         if connection.dialect.name == "postgresql":
             # Ids are given before they are committed: wait for those that are being written.
             connection.exec_driver_sql("LOCK TABLE alert_events IN SHARE MODE")
-        after = connection.scalar(sa.select(cursor.c.event)) or 0
+        after = _read_to(connection)
         found = connection.execute(
             sa.select(events).where(events.c.id > after).order_by(events.c.id).limit(MOST_EVENTS)
         ).all()
         for line in found:
             self._happened(post, line)
         if found:
-            connection.execute(sa.update(cursor).values(event=found[-1].id))
+            connection.execute(sa.update(cursor).where(_OF_ALERTS).values(event=found[-1].id))
         return len(found) == MOST_EVENTS
 
     def _happened(self, post: Post, line: sa.Row[tuple[object, ...]]) -> None:
@@ -182,3 +185,7 @@ class Planner:
                 told = post.tell(what, event, self._who(post, rungs, number, it), it)
                 after = after.telling(told)
             self._remember(post, after, it)
+
+
+def _read_to(connection: sa.Connection) -> int:
+    return connection.scalar(sa.select(schema.notify_cursor.c.event).where(_OF_ALERTS)) or 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from cloud.core.flood import Bounds
 from cloud.core.rota import Rota
-from cloud.core.telling import Quiet, Route, Way
+from cloud.core.telling import Quiet, Route, Way, What
 
 FLOOD = Bounds(begins=10, ends=5, window_ms=600_000)  # ISA-18.2
 
@@ -26,6 +26,7 @@ class Person:
 class Policy:
     """The section `notify`, without its channels.
 
+    cases: who is told of a case that is due soon or overdue, as in a step.
     digest_ms: how often what a flood brings is told. dead_after: failures in a row. give_up_ms: how
     long a message is tried. too_old_ms: what was over so long ago wakes nobody after a standstill.
     """
@@ -35,6 +36,7 @@ class Policy:
     default: tuple[str, ...] = ()
     rotas: Mapping[str, Rota] = field(default_factory=dict)
     routes: tuple[Route, ...] = ()
+    cases: Mapping[What, tuple[str, ...]] = field(default_factory=dict)
     quiet: tuple[Quiet, ...] = ()
     flood: Bounds = FLOOD
     digest_ms: int = 600_000

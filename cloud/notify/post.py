@@ -30,7 +30,7 @@ from cloud.core.telling import (
 )
 from cloud.notify import messages, rows
 from cloud.notify.facts import Known
-from cloud.notify.messages import Words
+from cloud.notify.messages import CaseFacts, Words
 from cloud.notify.policy import Person, Policy
 from cloud.notify.rows import Fate, Telling
 from cloud.state import schema
@@ -116,6 +116,26 @@ class Post:
                 held = Held(hold="", next_ms=self.now_ms)
                 self._insert(person, what, event, alert, severity, why, words, held)
 
+    def tell_of_case(
+        self,
+        what: What,
+        event: str,
+        people: Mapping[str, Why],
+        facts: CaseFacts,
+        *,
+        late: bool = False,
+    ) -> None:
+        """Tell people of a case's due time, outside of their quiet hours."""
+        severity = Severity(facts.severity)
+        for name, why in people.items():
+            person = self.person(name)
+            if person is None:
+                continue
+            words = messages.of_case(what, facts, self.words(person), self.policy.base_url, why)
+            held = self._quiet(severity) or Held(hold="", next_ms=self.now_ms)
+            case = facts.case
+            self._insert(person, what, event, "", severity, why, words, held, late=late, case=case)
+
     def _insert(
         self,
         person: Person,
@@ -128,12 +148,14 @@ class Post:
         held: Held,
         *,
         late: bool = False,
+        case: str = "",
     ) -> None:
         tellings = [
             Telling(
                 what=what,
                 event=event,
                 alert=alert,
+                case=case,
                 person=person,
                 way=way,
                 severity=severity.value,
@@ -154,14 +176,19 @@ class Post:
             return Held(hold="", next_ms=self.now_ms)
         if what in TO_THOSE_TOLD and (earlier := self._waits(person, known.alert.id)):
             return earlier
-        until = quiet_until(self.policy.quiet, severity, self.local)
-        if until is not None:
-            at_ms = round(until.replace(tzinfo=self.zone).timestamp() * 1000)
-            digested = wants_digest(self.policy.quiet, severity, self.local)
-            return Held(hold="quiet" if digested else "", next_ms=at_ms)
+        if quiet := self._quiet(severity):
+            return quiet
         if known.follows and what in COUNTED:
             return Held(hold="group", next_ms=self.now_ms + GROUP_MS)
         return self._in_flood(person, what, known, event)
+
+    def _quiet(self, severity: Severity) -> Held | None:
+        until = quiet_until(self.policy.quiet, severity, self.local)
+        if until is None:
+            return None
+        at_ms = round(until.replace(tzinfo=self.zone).timestamp() * 1000)
+        digested = wants_digest(self.policy.quiet, severity, self.local)
+        return Held(hold="quiet" if digested else "", next_ms=at_ms)
 
     def _waits(self, person: Person, alert: str) -> Held | None:
         """Return how an earlier message of this alert to the same person is held."""

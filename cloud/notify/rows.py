@@ -34,6 +34,7 @@ class Telling:
     what: What
     event: str
     alert: str
+    case: str = ""
     person: Person
     way: Way
     severity: str
@@ -47,7 +48,7 @@ class Telling:
     @property
     def message(self) -> str:
         """The same by every way of the person."""
-        return digest_of(self.alert, self.event, self.what, self.person.id)
+        return digest_of(self.alert or self.case, self.event, self.what, self.person.id)
 
     @property
     def key(self) -> str:
@@ -76,6 +77,7 @@ def _values(telling: Telling, now_ms: int) -> Mapping[str, object]:
         "message": telling.message,
         "what": telling.what.value,
         "alert": telling.alert,
+        "case": telling.case,
         "person": telling.person.id,
         "channel": telling.way.channel,
         "address": telling.way.to,

@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from cloud.core.flood import Bounds
 from cloud.core.model import Severity
 from cloud.core.rota import DateShift, Exchange, Hours, Rota, Shift
-from cloud.core.telling import UNIT, Quiet, Route, Step, Way
+from cloud.core.telling import UNIT, Quiet, Route, Step, Way, What
 from cloud.notify.policy import Person, Policy
 from contract import strict_yaml
 from contract.strict_yaml import Where
@@ -182,6 +182,13 @@ class RouteSettings(_Section):
     also: bool = False
 
 
+class CaseSettings(_Section):
+    """Who is told of a case's due time; nobody, if it is empty."""
+
+    due_soon: tuple[Name, ...] = (UNIT,)
+    overdue: tuple[Name, ...] = (UNIT,)
+
+
 class QuietSettings(_Section):
     """Hours in which what matters less is held."""
 
@@ -216,6 +223,7 @@ class Notify(_Section):
     default: tuple[Name, ...] = ()
     rotas: dict[Name, RotaSettings] = {}
     routes: tuple[RouteSettings, ...] = ()
+    cases: CaseSettings = CaseSettings()
     quiet: tuple[QuietSettings, ...] = ()
     flood: FloodSettings = FloodSettings()
     dead_after: Annotated[int, Field(ge=1, le=1000)] = 5
@@ -233,6 +241,7 @@ class Notify(_Section):
             default=self.default,
             rotas={name: _rota(name, each) for name, each in self.rotas.items()},
             routes=tuple(map(_route, self.routes)),
+            cases={What.DUE_SOON: self.cases.due_soon, What.OVERDUE: self.cases.overdue},
             quiet=tuple(map(_quiet, self.quiet)),
             flood=Bounds(
                 begins=self.flood.begins,
@@ -306,6 +315,9 @@ def _names(notify: Notify) -> Iterator[tuple[Where, str, list[str]]]:
             for place, name in enumerate(step.tell):
                 where: Where = ("notify", "routes", index, "steps", at, "tell", place)
                 yield where, name, targets
+    for key, named in (("due_soon", notify.cases.due_soon), ("overdue", notify.cases.overdue)):
+        for place, name in enumerate(named):
+            yield ("notify", "cases", key, place), name, targets
 
 
 def _ways(notify: Notify, person: str, settings: PersonSettings) -> Iterator[tuple[Where, str]]:

@@ -15,6 +15,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "digest": ("汇总", "Digest"),
     "flood began": ("告警洪峰开始", "Alert flood begins"),
     "flood ended": ("告警洪峰结束", "Alert flood is over"),
+    "due soon": ("案件即将到期", "Case is due soon"),
+    "overdue": ("案件超期", "Case is overdue"),
     "channel dead": ("通知渠道失效", "Channel is dead"),
     "channel back": ("通知渠道恢复", "Channel works again"),
     "test": ("测试通知", "Test message"),
@@ -33,6 +35,9 @@ TEXTS: dict[str, tuple[str, str]] = {
     "line.source": ("依据：{text}", "Rule: {text}"),
     "line.do": ("请处理：{text}", "What to do: {text}"),
     "line.link": ("查看并确认：{text}", "See and acknowledge: {text}"),
+    "line.see": ("查看：{text}", "See: {text}"),
+    "line.case": ("案件状态：{text}", "Case is: {text}"),
+    "line.due": ("时限：{time}", "Due: {time}"),
     "line.note": ("说明：{text}", "Note: {text}"),
     "line.by": ("操作人：{text}", "By: {text}"),
     "why": ("通知原因：{text}", "Why you: {text}"),
@@ -87,6 +92,11 @@ TEXTS: dict[str, tuple[str, str]] = {
         "检查该渠道的网络、地址和口令；其通知改由其他方式发送，没有其他方式的仍在重试。",
         "Check the channel's network, address and password. What was for it goes by other ways;"
         " where there are none, it is tried on.",
+    ),
+    "do.due soon": ("请在时限前办理，或申请延期。", "Act before it is due, or ask for more time."),
+    "do.overdue": (
+        "已超时限，请立即办理并说明原因。",
+        "It is past due: act now, and say why it was late.",
     ),
     "do.": ("到现场核实，并在系统中确认。", "Check on site, and acknowledge."),
     "do.confirm": (

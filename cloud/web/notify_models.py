@@ -20,8 +20,11 @@ class Notification(View):
     """One message to one person by one way."""
 
     id: int
-    what: str = Field(description="raised, escalated, resolved, digest, channel dead, …")
+    what: str = Field(
+        description="raised, escalated, resolved, digest, due soon, overdue, channel dead, …"
+    )
     alert: str = Field(description="Empty for what is about no single alert")
+    case: str = Field(description="Whose due time it is about; empty for none")
     person: str
     channel: str
     severity: str

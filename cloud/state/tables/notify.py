@@ -18,12 +18,13 @@ from sqlalchemy import (
 
 from cloud.state.tables.base import Id, metadata
 
-# How far alert_events has been read; one row, id 1. Independent of the outbox that cases come from.
+# How far histories have been read: row 1 of alerts, row 2 of cases. Independent of the outbox that
+# cases come from.
 notify_cursor = Table(
     "notify_cursor",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("event", BigInteger, nullable=False),  # alert_events.id
+    Column("event", BigInteger, nullable=False),  # alert_events.id, case_events.id
 )
 
 # One message to one person by one way. Bounded in days and rows.
@@ -35,6 +36,7 @@ notifications = Table(
     Column("message", String(64), nullable=False, index=True),  # the same by every way of a person
     Column("what", String(16), nullable=False),  # cloud.core.telling.What
     Column("alert", String(32), nullable=False, index=True),  # "" for what is about none
+    Column("case", String(32), nullable=False, server_default=""),  # cases.id, of its due time
     Column("person", String(63), nullable=False),
     Column("channel", String(63), nullable=False),
     Column("address", Text, nullable=False),  # "" where the channel knows

@@ -50,6 +50,7 @@ def _entry(entry: Entry) -> models.Notification:
         id=entry.id,
         what=entry.what.value,
         alert=entry.alert,
+        case=entry.case,
         person=entry.person,
         channel=entry.channel,
         severity=entry.severity,

@@ -53,6 +53,7 @@ COMPOSED = {
     *(f"hold.by.{what}" for what in ("alert", "device", "gateway", "rule")),
     *(f"hold.tag.{tag}" for tag in ("site", "area", "cell")),
     "kind.gateway",
+    "kind.channel",
     *(f"nav.{page}" for page, _ in LINKS),
     *(f"cases.{which}" for which in lists.SHOWN),
     *(f"gate.{word}" for word in (*reports.SOURCES, *reports.TAGS, *Wait)),

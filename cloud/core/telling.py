@@ -31,6 +31,7 @@ class What(StrEnum):
     REMINDER = "reminder"
     SHELVED = "shelved"
     RESOLVED = "resolved"
+    REFUTED = "refuted"  # late readings showed that it never was
     UNDELIVERED = "undelivered"  # somebody could not be told of it
     DIGEST = "digest"
     FLOOD_BEGAN = "flood began"
@@ -46,7 +47,7 @@ CALLS = (What.RAISED, What.AGAIN, What.RELEASED, What.ROSE)  # for somebody to a
 COUNTED = (*CALLS, What.ESCALATED)  # towards a flood
 # Nobody is told that these could not be told: it would never end.
 ABOUT_TELLING = (What.UNDELIVERED, What.CHANNEL_DEAD, What.CHANNEL_BACK, What.TEST)
-TO_THOSE_TOLD = (What.REMINDER, What.SHELVED, What.RESOLVED)
+TO_THOSE_TOLD = (What.REMINDER, What.SHELVED, What.RESOLVED, What.REFUTED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,6 +76,7 @@ def known(
             returned_ms=alert.returned_ms,
             source=alert.rule_source,
             by=by,
+            part_of=_one_with(connection, alert),
             note=note or _failure(connection, device.name, alert),
         ),
         follows=alert.group_id not in ("", alert.id),
@@ -89,6 +90,22 @@ def _failure(connection: sa.Connection, channel: str, alert: Alert) -> str:
     table = schema.notify_channels
     row = connection.execute(sa.select(table).where(table.c.name == channel)).one_or_none()
     return f"{row.failures} × {row.error}" if row else ""
+
+
+def _one_with(connection: sa.Connection, alert: Alert) -> str:
+    """Return the alert whose condition a refuted one's was; "" for none: it never was."""
+    if alert.refuted_ms is None:
+        return ""
+    table = schema.alerts
+    until_ms = alert.began_ms if alert.returned_ms is None else alert.returned_ms
+    query = sa.select(table.c.id).where(
+        table.c.rule == alert.rule,
+        table.c.series == alert.series,
+        table.c.refuted_ms.is_(None),
+        table.c.began_ms <= max(until_ms, alert.began_ms),
+        sa.or_(table.c.returned_ms.is_(None), table.c.returned_ms > alert.began_ms),
+    )
+    return connection.scalar(query.limit(1)) or ""
 
 
 def responsible(owner: str, kind: str) -> str:

@@ -16,7 +16,10 @@ COLUMN = {"zh": 0, "en": 1}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """What there is to say of an alert. value: of the reading that is told; None for none."""
+    """What there is to say of an alert. value: of the reading that is told; None for none.
+
+    part_of: of one that was refuted, the alert that late readings showed it to be one with.
+    """
 
     alert: str
     title: str
@@ -36,6 +39,7 @@ class Facts:
     source: str
     by: str = ""
     note: str = ""
+    part_of: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +107,11 @@ def _facts(what: What, facts: Facts, w: Wording) -> list[str]:
     limit = w.value(facts.limit, facts.measurement, facts.measured_in)
     found.append(f"{measured} " + say("line.value", language, value=value, limit=limit))
     found.append(say("line.since", language, time=w.moment(facts.began_ms)))
-    if facts.returned_ms is not None:
+    if what is What.REFUTED and facts.part_of:
+        found.append(say("line.part_of", language, alert=facts.part_of))
+    elif what is What.REFUTED:
+        found.append(say("line.refuted", language))
+    elif facts.returned_ms is not None:
         lasted = w.duration(facts.returned_ms - facts.began_ms)
         time = w.moment(facts.returned_ms)
         found.append(say("line.returned", language, time=time, lasted=lasted))
@@ -119,6 +127,8 @@ def _facts(what: What, facts: Facts, w: Wording) -> list[str]:
 
 def to_do(what: What, kind: str, language: str) -> str:
     """Return what a person should do about it."""
+    if what is What.REFUTED:
+        return say("do.refuted", language)
     if what in (What.RESOLVED, What.SHELVED, What.CHANNEL_BACK):
         return say("do.confirm", language)
     key = f"do.{kind}"
@@ -128,7 +138,7 @@ def to_do(what: What, kind: str, language: str) -> str:
 def _short(what: What, facts: Facts, w: Wording) -> str:
     value = w.value(facts.value, facts.measurement, facts.measured_in)
     limit = w.value(facts.limit, facts.measurement, facts.measured_in)
-    figures = f" {value}/{limit}" if what is not What.RESOLVED else ""
+    figures = f" {value}/{limit}" if what not in (What.RESOLVED, What.REFUTED) else ""
     at_ms = facts.returned_ms if what is What.RESOLVED and facts.returned_ms else facts.began_ms
     text = (
         f"{say(what, w.language)}({w(f'severity.{facts.severity}')}) {facts.device_name}"

@@ -37,7 +37,7 @@ TIDY_MS = 3_600_000
 _OF_ALERTS = schema.notify_cursor.c.id == 1
 TO_MANY = (What.RELEASED, What.ROSE)  # the step's people, and those who were told before
 
-OVER = (What.RESOLVED, What.CHANNEL_BACK)
+OVER = (What.RESOLVED, What.REFUTED, What.CHANNEL_BACK)
 # What happens to a channel's alert is told in words of its own, at once, and to the default too.
 OF_CHANNELS = {
     What.RAISED: What.CHANNEL_DEAD,
@@ -120,8 +120,8 @@ class Planner:
         what = meaning(line.event, State(line.from_state), to_state)
         story = rows.story(connection, line.alert)
         it = known(connection, line.alert, line.value, line.by, line.note)
-        if it.refuted and to_state is State.NORM:
-            what = What.RESOLVED
+        if it.refuted and (what is What.RESOLVED or to_state is State.NORM):
+            what = What.REFUTED
         if it.alert.kind == CHANNEL and what is not None:
             what = OF_CHANNELS.get(what, what)
         if it.historical and what not in OVER:

@@ -11,6 +11,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "reminder": ("仍在告警", "Still in alarm"),
     "shelved": ("已搁置", "Shelved"),
     "resolved": ("已恢复", "Back to normal"),
+    "refuted": ("告警不成立", "Never was"),
     "undelivered": ("未能送达", "Could not be told"),
     "digest": ("汇总", "Digest"),
     "flood began": ("告警洪峰开始", "Alert flood begins"),
@@ -31,6 +32,14 @@ TEXTS: dict[str, tuple[str, str]] = {
     "line.returned": (
         "恢复：{time}，历时 {lasted}",
         "Back to normal: {time}, after {lasted}",
+    ),
+    "line.refuted": (
+        "更正：迟到的数据表明，当时并未达到告警条件。",
+        "Correction: readings that came late show that it never was beyond its limit for so long.",
+    ),
+    "line.part_of": (
+        "更正：迟到的数据表明，它与告警 {alert} 是同一次，以后者为准。",
+        "Correction: readings that came late show that it is one with alert {alert}, which stands.",
     ),
     "line.source": ("依据：{text}", "Rule: {text}"),
     "line.do": ("请处理：{text}", "What to do: {text}"),
@@ -93,6 +102,7 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Check the channel's network, address and password. What was for it goes by other ways;"
         " where there are none, it is tried on.",
     ),
+    "do.refuted": ("无需处置；已派人的请召回。", "Nothing; call back whoever is on the way."),
     "do.due soon": ("请在时限前办理，或申请延期。", "Act before it is due, or ask for more time."),
     "do.overdue": (
         "已超时限，请立即办理并说明原因。",

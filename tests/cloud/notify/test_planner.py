@@ -14,11 +14,13 @@ from cloud.core.model import Severity
 from cloud.core.rota import How
 from cloud.core.telling import Route, Step, Way
 from cloud.notify.rows import Fate
+from cloud.reconciling import Reconciliation
 from cloud.state import schema
 from cloud.state.database import Database
+from cloud.state.values import values_of
 from contract.errors import Disconnected, RejectedError
 from tests.cloud.alert_kit import SERIES_GAS, began, ended
-from tests.cloud.notify.town import NIGHT, POLICY, Town, of, person
+from tests.cloud.notify.town import ALL, NIGHT, POLICY, Town, of, person
 
 
 @pytest.fixture
@@ -404,3 +406,43 @@ def test_an_sms_is_for_what_matters(database: Database) -> None:
     (sms,) = town.channels["sms"].taken
     assert sms.severity == "high"
     assert len(sms.short) <= 140
+
+
+def refute(town: Town, alert: str) -> None:
+    """Do what the pass over history does with an alert that no reading stands for."""
+    with town.database.write() as connection:
+        found = alerts.get_alert(connection, alert).alert
+        late = Reconciliation(connection, ALL, town.clock.now_ms())
+        late._refute(found, returns=True)
+        late._write()
+
+
+@pytest.mark.parametrize("seen", [False, True])
+def test_who_was_told_hears_that_it_never_was_not_that_it_is_normal_again(
+    town: Town, seen: bool
+) -> None:
+    (alert,) = town.say(began(0))
+    town.work()
+    if seen:
+        town.acknowledge(alert)
+    refute(town, alert)
+    assert town.work() == [("wang", "refuted"), ("li", "refuted")]
+    body = town.channels["mail"].taken[-1].body
+    assert "never was beyond its limit" in body
+    assert "normal" not in body
+    assert "call back" in body
+    assert town.work() == []
+
+
+def test_what_is_one_with_another_alert_says_with_which(town: Town) -> None:
+    (alert,) = town.say(began(0))
+    town.work()
+    with town.database.write() as connection:
+        found = alerts.get_alert(connection, alert).alert
+        other = replace(found, id="earlier", state=State.NORM, returned_ms=found.began_ms + 1)
+        connection.execute(sa.insert(schema.alerts), [values_of(other)])
+    refute(town, alert)
+    town.work()
+    body = town.channels["mail"].taken[-1].body
+    assert "one with alert earlier" in body
+    assert "never was" not in body.partition("\n")[2]

@@ -14,6 +14,7 @@ from cloud import alert_rows, hold_rows
 from cloud.alert_book import Book
 from cloud.alert_duties import follow
 from cloud.alert_rows import Alert, Remark
+from cloud.alert_scope import EVERYTHING, Scope
 from cloud.core.alert_policy import HOUR_S, POLICY, AlertPolicy
 from cloud.core.holds import Hold, HoldKind
 from cloud.core.isa_18_2 import State
@@ -36,11 +37,12 @@ MAY_END = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Who acts, and when."""
+    """Who acts, when, and on whose alerts they may."""
 
     name: str
     role: Role
     at_ms: int
+    scope: Scope = EVERYTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +155,7 @@ def plan(connection: sa.Connection, wanted: Plan, by: Person, rules: Mapping[str
     Raises: ForbiddenError, InvalidError, NotFoundError.
     """
     _require(by, Role.MANAGER, "maintenance")
+    by.scope.require_device(connection, wanted.device)
     reason = _said(wanted.reason, "maintenance needs a reason")
     _check_scope(connection, wanted)
     if wanted.rule and wanted.rule not in rules and wanted.rule not in OWN_RULES:
@@ -191,6 +194,10 @@ def end_hold(
     """
     hold = hold_rows.load(connection, hold_id, to_change=True)
     _require(by, MAY_END[hold.kind], f"ending a hold of kind {hold.kind}")
+    if hold.alert:
+        by.scope.require_alert(connection, hold.alert)
+    else:
+        by.scope.require_device(connection, hold.device)
     if hold.ended_ms is not None:
         raise ConflictError(f"hold {hold_id} has ended already")
     ended = hold_rows.end(connection, hold, by.at_ms, by.name)
@@ -233,6 +240,7 @@ def _to_change(
     connection: sa.Connection, alert_id: str, role: Role, by: Person, what: str
 ) -> Alert:
     _require(by, role, what)
+    by.scope.require_alert(connection, alert_id)
     return alert_rows.load(connection, alert_id, to_change=True)
 
 

@@ -13,6 +13,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from cloud.cases.lists import ids_of_unit
 from cloud.cases.messages import messages_of
 from cloud.core.case_message import Message
 from cloud.core.case_steps import Step
@@ -206,8 +207,13 @@ def _mine(delivery: Delivery) -> sa.ColumnElement[bool]:
 # --- what people do ----------------------------------------------------------------------------
 
 
-def unfinished(connection: sa.Connection, *, limit: int = 500) -> list[Delivery]:
-    """Return what is refused or has failed, the dead first, then the oldest."""
+def unfinished(
+    connection: sa.Connection, *, for_unit: str = "", limit: int = 500
+) -> list[Delivery]:
+    """Return what is refused or has failed, the dead first, then the oldest.
+
+    for_unit: only of cases that this unit may see; "" for all.
+    """
     table = schema.case_deliveries
     troubled = sa.or_(
         table.c.state == State.DEAD.value,
@@ -219,15 +225,28 @@ def unfinished(connection: sa.Connection, *, limit: int = 500) -> list[Delivery]
         .order_by(table.c.state, table.c.id)
         .limit(limit)
     )
+    if for_unit:
+        query = query.where(table.c.case.in_(ids_of_unit(for_unit)))
     return [delivery_of(row) for row in connection.execute(query)]
 
 
-def counts(connection: sa.Connection) -> dict[tuple[str, State], int]:
+def counts(connection: sa.Connection, for_unit: str = "") -> dict[tuple[str, State], int]:
     """Return how many deliveries there are of each system in each state."""
     table = schema.case_deliveries
     query = sa.select(table.c.system, table.c.state, sa.func.count().label("n"))
+    if for_unit:
+        query = query.where(table.c.case.in_(ids_of_unit(for_unit)))
     rows = connection.execute(query.group_by(table.c.system, table.c.state))
     return {(row.system, State(row.state)): row.n for row in rows}
+
+
+def require_seen(connection: sa.Connection, delivery: int, unit: str) -> None:
+    """Refuse a delivery of a case that is not for this unit's eyes. Raises: NotFoundError."""
+    table = schema.case_deliveries
+    mine = table.c.case.in_(ids_of_unit(unit))
+    found = sa.select(table.c.id).where(table.c.id == delivery, mine)
+    if unit and connection.scalar(found) is None:
+        raise NotFoundError(f"there is no delivery {delivery} of {unit}")
 
 
 def retry(connection: sa.Connection, delivery: int, by: str, now_ms: int) -> Delivery:

@@ -73,7 +73,7 @@ def sees(connection: sa.Connection, actor: Actor, case: Case) -> bool:
 
 
 def _wheres(wanted: Wanted, now_ms: int) -> list[sa.ColumnElement[bool]]:
-    table, requests, tasks = schema.cases.c, schema.case_requests.c, schema.case_tasks.c
+    table, requests = schema.cases.c, schema.case_requests.c
     states = wanted.states
     if wanted.overdue:
         states = tuple(state for state in states or State if state in OPEN_STATES)
@@ -98,9 +98,19 @@ def _wheres(wanted: Wanted, now_ms: int) -> list[sa.ColumnElement[bool]]:
     if wanted.since_ms is not None:
         found.append(table.opened_ms >= wanted.since_ms)
     if wanted.for_unit:
-        helping = sa.exists().where(tasks.case == table.id, tasks.unit == wanted.for_unit)
-        found.append(sa.or_(table.unit == wanted.for_unit, helping))
+        found.append(_of_unit(wanted.for_unit))
     return found
+
+
+def ids_of_unit(unit: str) -> sa.Select[tuple[str]]:
+    """Return a query of the cases that a handling unit may see."""
+    return sa.select(schema.cases.c.id).where(_of_unit(unit))
+
+
+def _of_unit(unit: str) -> sa.ColumnElement[bool]:
+    table, tasks = schema.cases.c, schema.case_tasks.c
+    helping = sa.exists().where(tasks.case == table.id, tasks.unit == unit)
+    return sa.or_(table.unit == unit, helping)
 
 
 def _due_cursor(cursor: str) -> sa.Tuple:

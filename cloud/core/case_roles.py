@@ -42,6 +42,11 @@ class Actor:
         """Whether this is a handling unit's person, who sees and handles its own cases alone."""
         return bool(self.unit) and self.roles == {CaseRole.HANDLER}
 
+    @property
+    def own_unit(self) -> str:
+        """The unit whose matters alone they see and touch; "" for everybody's."""
+        return self.unit if self.only_handles else ""
+
 
 def roles_of(role: Role, told: Iterable[CaseRole] = ()) -> frozenset[CaseRole]:
     """Return the case roles of an account: those it was told, or those of its own role.

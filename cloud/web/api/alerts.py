@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from cloud import alert_desk
 from cloud import alerts as occurrences
 from cloud.alert_desk import Person
+from cloud.alert_scope import scope_of
 from cloud.core.alert_policy import HOUR_S
 from cloud.core.isa_18_2 import State
 from cloud.web import models
@@ -58,7 +59,7 @@ def list_alerts(
         bool | None, Query(alias="open", description="true: every state but NORM; false: NORM")
     ] = None,
     kind: Annotated[
-        Kind | Literal["gateway"] | None, Query(description="Only this kind of device")
+        Kind | Literal["gateway", "channel"] | None, Query(description="Only this kind of device")
     ] = None,
     device: Annotated[str, Query(description="Only this device")] = "",
     record: Annotated[
@@ -113,6 +114,7 @@ def acknowledge(
 ) -> models.AlertDetail:
     """Acknowledge an alert that is UNACK or RTNUN: a person has seen it. Takes an operator."""
     with services.database.write() as connection:
+        scope_of(asking.account.actor, services.policy).require_alert(connection, alert)
         occurrences.acknowledge(
             connection,
             alert,
@@ -176,4 +178,5 @@ def unshelve(services: Having, asking: Operator, alert: AlertId) -> models.Alert
 def person(services: Services, asking: Visitor) -> Person:
     """Return who acts, and when."""
     account = asking.account
-    return Person(name=account.name, role=account.role, at_ms=services.clock.now_ms())
+    scope = scope_of(account.actor, services.policy)
+    return Person(name=account.name, role=account.role, at_ms=services.clock.now_ms(), scope=scope)

@@ -14,7 +14,7 @@ from cloud.core.case_steps import OPEN_STATES, STEPS, State
 from cloud.core.model import Severity
 from cloud.web import models
 from cloud.web.api.common import Cursor, Limit, problems
-from cloud.web.auth import Having, Operator, Viewer, Visitor
+from cloud.web.auth import Having, Operator, Viewer
 from cloud.web.queries import cases
 from contract.quantities import Kind
 
@@ -149,7 +149,7 @@ def list_cases(
         singled=singled,
         asked_for=asked_for,
         by_due=sort == "due",
-        for_unit=_own_unit(asking),
+        for_unit=asking.account.actor.own_unit,
     )
     with services.database.read() as connection:
         now_ms = services.clock.now_ms()
@@ -279,8 +279,3 @@ def split(services: Having, asking: Operator, case: CaseId, taken: Splitting) ->
             services.timezone,
         )
         return cases.one(connection, new.id, actor, now_ms)
-
-
-def _own_unit(asking: Visitor) -> str:
-    actor = asking.account.actor
-    return actor.unit if actor.only_handles else ""

@@ -25,11 +25,15 @@ class Reason(BaseModel):
 
 
 @router.get("", responses=problems())
-def list_outbox(services: Having, _: Viewer) -> models.Outbox:
-    """List what was refused or has failed, the refused first, and how much there is of each."""
+def list_outbox(services: Having, asking: Viewer) -> models.Outbox:
+    """List what was refused or has failed, the refused first, and how much there is of each.
+
+    A handling unit's account is shown its own cases', and those it helps in.
+    """
+    unit = asking.account.actor.own_unit
     with services.database.read() as connection:
-        counts = deliveries.counts(connection)
-        found = deliveries.unfinished(connection)
+        counts = deliveries.counts(connection, unit)
+        found = deliveries.unfinished(connection, for_unit=unit)
     return models.Outbox(
         systems=[
             models.OutboxCount(system=system, state=state.value, deliveries=number)
@@ -44,6 +48,7 @@ def retry_delivery(services: Having, asking: Manager, delivery: DeliveryId) -> m
     """Have it told at once, whatever it waits for. A manager's."""
     now_ms = services.clock.now_ms()
     with services.database.write() as connection:
+        deliveries.require_seen(connection, delivery, asking.account.actor.own_unit)
         found = deliveries.retry(connection, delivery, asking.account.name, now_ms)
     return view(found)
 
@@ -54,6 +59,7 @@ def give_up_delivery(
 ) -> list[models.Delivery]:
     """Tell it nothing of this step; of the whole case, if it does not know it yet. A manager's."""
     with services.database.write() as connection:
+        deliveries.require_seen(connection, delivery, asking.account.actor.own_unit)
         given = deliveries.give_up(
             connection, delivery, asking.account.name, why.reason, services.clock.now_ms()
         )

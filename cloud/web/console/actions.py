@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from cloud import adoption, alerts
 from cloud.alert_desk import Person
+from cloud.alert_scope import scope_of
 from cloud.cases import deliveries, release, reports, steps
 from cloud.cases.reports import Report
 from cloud.cases.steps import Given
@@ -34,6 +35,7 @@ def acknowledge(services: Services, token: str, alert: str) -> None:
         account = _account(accounts.session(connection, token, now_ms=now_ms))
         if not account.role.includes(Role.OPERATOR):
             raise ForbiddenError(f"acknowledging takes an operator; {account.name} is none")
+        scope_of(account.actor, services.policy).require_alert(connection, alert)
         alerts.acknowledge(connection, alert, account.name, now_ms)
 
 
@@ -46,7 +48,9 @@ def at_the_desk(
         account = _account(accounts.session(connection, token, now_ms=now_ms))
         if not account.role.includes(Role.OPERATOR):
             raise ForbiddenError(f"this takes an operator; {account.name} is none")
-        act(connection, Person(name=account.name, role=account.role, at_ms=now_ms))
+        scope = scope_of(account.actor, services.policy)
+        by = Person(name=account.name, role=account.role, at_ms=now_ms, scope=scope)
+        act(connection, by)
 
 
 def take_step(
@@ -113,6 +117,7 @@ def decide_delivery(services: Services, token: str, delivery: int, *, reason: st
         account = _account(accounts.session(connection, token, now_ms=now_ms))
         if not account.role.includes(Role.MANAGER):
             raise ForbiddenError(f"this takes a manager; {account.name} is none")
+        deliveries.require_seen(connection, delivery, account.actor.own_unit)
         if reason is None:
             deliveries.retry(connection, delivery, account.name, now_ms)
         else:

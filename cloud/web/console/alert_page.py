@@ -118,7 +118,7 @@ class AlertPage:
 
     async def _acknowledge(self, text: ui.textarea) -> None:
         alert, note = self._alert.id, str(text.value or "")
-        await self._do(lambda c, by: alerts.acknowledge(c, alert, by.name, by.at_ms, note), text)
+        await self._do(partial(_acknowledged, alert, note), text)
 
     async def _comment(self, text: ui.textarea) -> None:
         alert, words = self._alert.id, str(text.value or "").strip()
@@ -156,6 +156,11 @@ class AlertPage:
             text.set_value("")
             screen.tell(screen.w("alert.done"), good=True)
         await screen.refresh()
+
+
+def _acknowledged(alert: str, note: str, connection: sa.Connection, by: Person) -> None:
+    by.scope.require_alert(connection, alert)
+    alerts.acknowledge(connection, alert, by.name, by.at_ms, note)
 
 
 async def _load(screen: Screen, alert: str, snapshot: Snapshot) -> models.AlertDetail:

@@ -70,10 +70,10 @@ def _deciding(screen: Screen, table: ui.html) -> None:
 Found = tuple[list[models.Delivery], dict[str, dict[str, int]]]
 
 
-def _found(console: Console) -> Found:
+def _found(console: Console, unit: str) -> Found:
     with console.services.database.read() as connection:
-        counts = deliveries.counts(connection)
-        items = [view(each) for each in deliveries.unfinished(connection)]
+        counts = deliveries.counts(connection, unit)
+        items = [view(each) for each in deliveries.unfinished(connection, for_unit=unit)]
     systems: dict[str, dict[str, int]] = {}
     for (system, state), number in sorted(counts.items()):
         systems.setdefault(system, {each.name.lower(): 0 for each in State})
@@ -82,8 +82,9 @@ def _found(console: Console) -> Found:
 
 
 async def _update(screen: Screen, table: ui.html, snapshot: Snapshot, now_ms: int) -> None:
-    load = partial(_found, screen.console)
-    items, systems = await screen.console.shared.get("outbox", snapshot.at_ms, load)
+    unit = screen.visitor.account.actor.own_unit
+    load = partial(_found, screen.console, unit)
+    items, systems = await screen.console.shared.get(("outbox", unit), snapshot.at_ms, load)
     html = render(
         "outbox_table.html",
         w=screen.w,

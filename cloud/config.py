@@ -189,6 +189,8 @@ class Alerts(_Section):
     flood: Flood = Flood()
     gateway_offline_s: Seconds = POLICY.gateway_offline_s
     gateway_grace_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = POLICY.gateway_grace_s
+    lag_s: Annotated[float, Field(ge=0, le=3_600)] = POLICY.lag_s
+    start_rest_s: Annotated[float, Field(ge=0, le=3_600)] = POLICY.start_rest_s
 
     @property
     def policy(self) -> AlertPolicy:
@@ -210,6 +212,8 @@ class Alerts(_Section):
             flood_window_s=self.flood.window_s,
             gateway_offline_s=self.gateway_offline_s,
             gateway_grace_s=self.gateway_grace_s,
+            lag_s=self.lag_s,
+            start_rest_s=self.start_rest_s,
         )
 
 

@@ -47,8 +47,6 @@ from contract.readings import Reading
 __all__ = ["Line", "Message", "Taken"]
 
 SNAPSHOT_EVERY_S = 5.0
-LAG_MS = 30_000  # what time alone decides waits so long for readings that are on their way
-REST_S = 60.0  # nor does it decide anything before the line has run so long
 SETTLE_EVERY_S = 1.0  # what people decide is looked for this often
 
 
@@ -266,11 +264,13 @@ class Line:
         return len(changes)
 
     def _may_pass_time(self) -> bool:
-        return self._clock.monotonic_s() - self._begun_s >= REST_S
+        return self._clock.monotonic_s() - self._begun_s >= self._policy.start_rest_s
 
     def _pass_time(self, now_ms: int) -> list[ConditionEvent]:
         """Find what silence has made so; not before what waited for a restart has come."""
-        return self._engine.advance(now_ms - LAG_MS) if self._may_pass_time() else []
+        if not self._may_pass_time():
+            return []
+        return self._engine.advance(now_ms - round(self._policy.lag_s * 1000))
 
     def _note_late(self, work: Work) -> None:
         """Have the devices wait for the historical pass whose readings came too late."""

@@ -30,6 +30,10 @@ class AlertPolicy:
                   with fewer than flood_ends. Source: ISA-18.2, > 10 and < 5 in 10 min.
     gateway_offline_s: how long a gateway must be away before there is an alert.
     gateway_grace_s:   for how long its devices stay suppressed after it is back.
+    lag_s:        what time alone decides (silence, delays) waits so long behind the clock for
+                  readings that are on their way.
+    start_rest_s: nor does it decide anything before intake has run so long, as what waited for
+                  it must come first.
     """
 
     reminder_s: float = 4 * HOUR_S
@@ -43,6 +47,8 @@ class AlertPolicy:
     flood_window_s: float = 600.0
     gateway_offline_s: float = 60.0
     gateway_grace_s: float = 180.0
+    lag_s: float = 30.0
+    start_rest_s: float = 60.0
 
 
 POLICY = AlertPolicy()

@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 
 from cloud.state import schema
 from cloud.web.auth import Having
+from cloud.web.queries import lag
 from cloud.web.services import Services
 from contract.errors import StorageError
 
@@ -27,9 +28,24 @@ def readyz(services: Having) -> JSONResponse:
     checks["schema"] = _schema(services) if checks["database"] == "ready" else "unknown"
     checks["series"] = _series(services) if checks["schema"] == "ready" else "unknown"
     ready = all(state == "ready" for state in checks.values())
+    status = "ready" if ready else "not ready"
+    figures = _figures(services) if checks["schema"] == "ready" else {}
     return JSONResponse(
-        {"status": "ready" if ready else "not ready", "checks": checks}, 200 if ready else 503
+        {"status": status, "checks": checks, "figures": figures}, 200 if ready else 503
     )
+
+
+def _figures(services: Services) -> dict[str, float | None]:
+    """Return what alerts run behind the clock by; none of it makes requests fail."""
+    with services.database.read() as connection:
+        behind = lag.lag(connection, services.clock.now_ms())
+    return {
+        "history_devices": behind.history_devices,
+        "history_lag_s": behind.history_lag_s,
+        "last_commit_age_s": behind.last_commit_age_s,
+        "watermark_lag_s": services.alerts.lag_s,
+        "start_rest_s": services.alerts.start_rest_s,
+    }
 
 
 def _database(services: Services) -> str:

@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from cloud.cases import deliveries
+from cloud.core.alert_policy import AlertPolicy
 from cloud.core.isa_18_2 import State
 from cloud.core.topology import OWN_KINDS
 from cloud.series import hot
@@ -27,6 +28,7 @@ from cloud.web.auth import COOKIE
 from cloud.web.live import Live
 from cloud.web.problems import Problem
 from cloud.web.queries import cases
+from cloud.web.queries.lag import lag
 from cloud.web.services import Services
 
 router = APIRouter(include_in_schema=False)
@@ -64,7 +66,8 @@ class _Stored:
     def collect(self) -> Iterator[Metric]:
         with self._services.database.read() as connection:
             yield from _counters(connection)
-            yield from _gauges(connection, self._services.clock.now_ms())
+            now_ms = self._services.clock.now_ms()
+            yield from _gauges(connection, now_ms, self._services.alerts)
 
 
 def _counters(connection: sa.Connection) -> Iterator[Metric]:
@@ -77,7 +80,7 @@ def _counters(connection: sa.Connection) -> Iterator[Metric]:
             )
 
 
-def _gauges(connection: sa.Connection, now_ms: int) -> Iterator[Metric]:
+def _gauges(connection: sa.Connection, now_ms: int, policy: AlertPolicy) -> Iterator[Metric]:
     gateways = schema.gateways
     online = GaugeMetricFamily("gridwarden_gateways", "Gateways", labels=["online"])
     for value in (True, False):
@@ -98,15 +101,8 @@ def _gauges(connection: sa.Connection, now_ms: int) -> Iterator[Metric]:
     hot_blocks = sa.select(sa.func.count(schema.blocks.c.id)).where(
         schema.blocks.c.id > hot.sealed_upto(connection)
     )
-    oldest_ms = connection.scalar(sa.select(sa.func.min(schema.hindsight.c.queued_ms)))
-    yield GaugeMetricFamily(
-        "gridwarden_history_lag_seconds",
-        "For how long the first device with late readings has waited",
-        value=max(0, now_ms - oldest_ms) / 1000 if oldest_ms else 0,
-    )
-    waiting = sa.select(sa.func.count()).select_from(schema.hindsight)
+    yield from _behind(connection, now_ms, policy)
     for name, words, query in (
-        ("history_devices", "Devices with late readings to evaluate", waiting),
         (
             "devices",
             "Devices",
@@ -122,6 +118,22 @@ def _gauges(connection: sa.Connection, now_ms: int) -> Iterator[Metric]:
         ),
     ):
         yield GaugeMetricFamily(f"gridwarden_{name}", words, value=connection.scalar(query) or 0)
+
+
+def _behind(connection: sa.Connection, now_ms: int, policy: AlertPolicy) -> Iterator[Metric]:
+    behind = lag(connection, now_ms)
+    for name, words, value in (
+        ("history_devices", "Devices with late readings to evaluate", behind.history_devices),
+        (
+            "history_lag_seconds",
+            "For how long the first device with late readings has waited",
+            behind.history_lag_s,
+        ),
+        ("last_commit_age_seconds", "Since readings were stored", behind.last_commit_age_s),
+        ("watermark_lag_seconds", "By how much silence is judged behind the clock", policy.lag_s),
+    ):
+        if value is not None:
+            yield GaugeMetricFamily(f"gridwarden_{name}", words, value=value)
 
 
 def _alerts(connection: sa.Connection) -> Metric:

@@ -13,10 +13,11 @@ import sqlalchemy as sa
 
 from cloud.alert_rows import Alert
 from cloud.alerts import list_alerts
+from cloud.core.alert_policy import POLICY, AlertPolicy
 from cloud.core.checks import NoData
 from cloud.core.isa_18_2 import State
 from cloud.core.rules import Rule, RuleSet, Schedule
-from cloud.pipeline import LAG_MS, REST_S, Line, Message
+from cloud.pipeline import Line, Message
 from cloud.state import schema
 from cloud.state.database import Database
 from contract import codec, messages, topics
@@ -33,6 +34,7 @@ class Street:
     """A cabinet with a noise meter that is read every ten seconds, and the cloud."""
 
     def __init__(self, database: Database, *rules: Rule, begins: time = time(10)) -> None:
+        self.policy = POLICY
         self.database = database
         began = datetime.combine(date(2026, 9, 22), begins, ZONE).astimezone(UTC)
         self.clock = ManualClock(round(began.timestamp() * 1000))
@@ -44,7 +46,7 @@ class Street:
 
     def restart(self) -> None:
         """Let intake start anew."""
-        self.line = Line(self.database, self._rules, ZONE, self.clock)
+        self.line = Line(self.database, self._rules, ZONE, self.clock, policy=self.policy)
 
     def message(self, *readings: tuple[float, str, float]) -> Message:
         """Return a batch of (seconds since the beginning, measurement, value)."""
@@ -189,22 +191,40 @@ def test_thingsboard_14013_one_sensor_of_a_device_falls_silent(database: Databas
 
 def test_thingsboard_6821_silence_is_told_when_it_is_due(database: Database) -> None:
     street = Street(database, SILENT)
-    street.live(*[50.0] * (round(REST_S) // PERIOD_S))
+    street.live(*[50.0] * (round(POLICY.start_rest_s) // PERIOD_S))
     missed_s = street.now_s() - PERIOD_S + 60
-    street.idle_until(missed_s + LAG_MS / 1000 - 1)
+    street.idle_until(missed_s + POLICY.lag_s - 1)
     assert street.alerts() == []
-    street.idle_until(missed_s + LAG_MS / 1000 + 2)
+    street.idle_until(missed_s + POLICY.lag_s + 2)
     (alert,) = street.alerts()
     assert alert.began_ms == street.begins_ms + round(missed_s * 1000)
     street.live(50.0)
     assert [alert.state for alert in street.alerts()] == [State.RTNUN]
 
 
+def test_an_installation_sets_how_long_silence_waits_for_what_is_on_its_way(
+    database: Database,
+) -> None:
+    street = Street(database, SILENT)
+    street.policy = AlertPolicy(lag_s=5.0, start_rest_s=300.0)
+    street.restart()
+    street.live(50.0)
+    street.idle_until(299)
+    assert street.alerts() == []
+    street.idle_until(303)
+    assert len(street.alerts()) == 1
+    street.live(*[50.0] * 2)
+    street.idle_until(street.now_s() - PERIOD_S + 60 + 4)
+    assert len(street.alerts()) == 1
+    street.idle_until(street.now_s() + 3)
+    assert [alert.state for alert in street.alerts()] == [State.UNACK]
+
+
 def test_thingsboard_6821_data_that_are_on_their_way_are_not_missed(database: Database) -> None:
     street = Street(database, SILENT)
     street.live(*[50.0] * 6)
     waiting = [street.message((street.now_s() + 10.0 * n, "noise_laeq", 50.0)) for n in range(7)]
-    street.idle_until(street.now_s() + 60 + LAG_MS / 1000 - PERIOD_S - 2)
+    street.idle_until(street.now_s() + 60 + POLICY.lag_s - PERIOD_S - 2)
     street.line.take(waiting)
     street.idle_until(street.now_s() + 10)
     assert street.alerts() == []

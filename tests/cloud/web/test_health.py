@@ -24,7 +24,29 @@ async def test_alive_and_ready(stranger: httpx.AsyncClient) -> None:
     assert ready.json() == {
         "status": "ready",
         "checks": {"database": "ready", "schema": "ready", "series": "ready"},
+        "figures": {
+            "history_devices": 0,
+            "history_lag_s": 0.0,
+            "last_commit_age_s": 0.0,
+            "watermark_lag_s": 30.0,
+            "start_rest_s": 60.0,
+        },
     }
+
+
+async def test_what_the_historical_pass_has_to_do_is_told_and_no_reason_to_be_unready(
+    stranger: httpx.AsyncClient, database: Database, clock: ManualClock
+) -> None:
+    with database.write() as connection:
+        rows = [
+            {"device": "noise-01", "from_ms": 1, "queued_ms": clock.now_ms() - 90_000},
+            {"device": "noise-02", "from_ms": 1, "queued_ms": clock.now_ms() - 30_000},
+        ]
+        connection.execute(schema.hindsight.insert(), rows)
+    ready = await stranger.get("/readyz")
+    assert ready.status_code == 200
+    figures = ready.json()["figures"]
+    assert (figures["history_devices"], figures["history_lag_s"]) == (2, 90.0)
 
 
 async def test_not_ready_before_the_schema_is_there(tmp_path: Path, clock: ManualClock) -> None:
@@ -86,6 +108,9 @@ async def test_metrics(stranger: httpx.AsyncClient, database: Database) -> None:
     assert found["gridwarden_hot_blocks",] == 12
     assert found["gridwarden_outbox_waiting",] > 0
     assert found["gridwarden_watching",] == 0
+    assert found["gridwarden_history_devices",] == 0
+    assert found["gridwarden_watermark_lag_seconds",] == 30
+    assert found["gridwarden_last_commit_age_seconds",] >= 0
     refused = ("gridwarden_http_requests_total", ("area", "api"), ("method", "GET"))
     assert found[*refused, ("status", "401")] == 1
     assert not any("cases_2026" in name for name, *_ in found)  # numbers things, counts nothing

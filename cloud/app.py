@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from cloud.calendar_files import load_calendar
 from cloud.cases import CASE_SYSTEMS, others, outbox, timers
+from cloud.cases.forgetting import Forgetting
 from cloud.cases.release import release
 from cloud.commander import Commander
 from cloud.config import CloudConfig
@@ -151,7 +152,9 @@ def run_intake(config: CloudConfig, stop: threading.Event) -> None:
                 "commands": lambda: commander.run(stop),
                 "sealer": lambda: keeper.run(stop),
                 **others.tasks(config.case_systems, database, clock, config.zone, stop),
-                "outbox": lambda: _drain(database, config.zone, policy, clock, stop),
+                "outbox": lambda: _drain(
+                    database, config.zone, policy, clock, stop, config.cases.delivered_days
+                ),
             },
         )
 
@@ -258,14 +261,21 @@ def _together(stop: threading.Event, tasks: dict[str, Callable[[], None]]) -> No
 
 
 def _drain(
-    database: Database, zone: ZoneInfo, gate: GatePolicy, clock: Clock, stop: threading.Event
+    database: Database,
+    zone: ZoneInfo,
+    gate: GatePolicy,
+    clock: Clock,
+    stop: threading.Event,
+    delivered_days: float,
 ) -> None:
+    forgetting = Forgetting(database, delivered_days)
     case_system = CASE_SYSTEMS["ledger"](zone, gate)
     while not stop.wait(OUTBOX_EVERY_S):
         try:
             outbox.drain(database, case_system, gate, clock.now_ms(), limit=OUTBOX_ROWS)
             release(database, case_system, gate, clock.now_ms())
             timers.tick(database, clock.now_ms(), gate)
+            forgetting.step(clock.now_ms())
         except StorageError as error:
             log.error("outbox not drained, trying again: %s", error)
 

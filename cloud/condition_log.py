@@ -14,6 +14,7 @@ from cloud.core.model import ConditionBegan, ConditionEnded, ConditionEvent, Con
 from cloud.state import schema
 
 CHUNK = 500
+PRUNED_AT_ONCE = 5_000
 
 
 class _Began(msgspec.Struct, frozen=True, array_like=True, tag=True):
@@ -138,6 +139,44 @@ def forget(connection: sa.Connection, pair: Pair, from_ms: int) -> None:
             table.c.rule == pair[0], table.c.series == pair[1], table.c.observed_ms >= from_ms
         )
     )
+
+
+def prune(connection: sa.Connection, before_ms: int, most: int = PRUNED_AT_ONCE) -> int:
+    """Forget conditions that had ended before a time, and return how many events.
+
+    What holds stays whole, and so does what belongs to an alert that has later events. Of a long
+    record a piece is forgotten at a time. most: events looked at.
+    """
+    table = schema.conditions
+    later = table.alias("later")
+    has_later = sa.exists().where(
+        later.c.alert == table.c.alert, later.c.alert != "", later.c.observed_ms >= before_ms
+    )
+    query = (
+        sa.select(table.c.id, table.c.rule, table.c.series, table.c.alert, table.c.data)
+        .where(table.c.observed_ms < before_ms, ~has_later)
+        .order_by(table.c.series, table.c.rule, table.c.observed_ms, table.c.id)
+        .limit(most)
+    )
+    doomed: list[int] = []
+    running: list[int] = []
+    kept: set[str] = set()  # alerts of which something stays
+    of: dict[int, str] = {}
+    last: tuple[str, int] | None = None
+    for row in connection.execute(query):
+        pair, of[row.id] = (row.rule, row.series), row.alert
+        if pair != last:
+            kept |= {of[number] for number in running}
+            running, last = [], pair
+        running.append(row.id)
+        if isinstance(_decode(row.data).event, ConditionEnded):
+            doomed += running
+            running = []
+    kept |= {of[number] for number in running}
+    gone = [number for number in doomed if not of[number] or of[number] not in kept]
+    for at in range(0, len(gone), CHUNK):
+        connection.execute(sa.delete(table).where(table.c.id.in_(gone[at : at + CHUNK])))
+    return len(gone)
 
 
 def open_alerts(connection: sa.Connection, series: Collection[int]) -> dict[Pair, str]:

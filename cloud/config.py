@@ -191,6 +191,7 @@ class Alerts(_Section):
     gateway_grace_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = POLICY.gateway_grace_s
     lag_s: Annotated[float, Field(ge=0, le=3_600)] = POLICY.lag_s
     start_rest_s: Annotated[float, Field(ge=0, le=3_600)] = POLICY.start_rest_s
+    record_days: Annotated[float, Field(ge=0, le=36_500)] = POLICY.record_days
 
     @property
     def policy(self) -> AlertPolicy:
@@ -214,6 +215,7 @@ class Alerts(_Section):
             gateway_grace_s=self.gateway_grace_s,
             lag_s=self.lag_s,
             start_rest_s=self.start_rest_s,
+            record_days=self.record_days,
         )
 
 

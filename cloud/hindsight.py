@@ -36,7 +36,8 @@ LONGEST_S = 60.0  # but no longer than this
 READINGS_A_TURN = 200_000
 DEVICES_A_TURN = 50
 STALE_MS = 3_600_000  # a series that has said nothing for so long wakes nobody
-REACH_MS = 8 * 86_400_000  # no rule looks further back than this
+DAY_MS = 86_400_000
+REACH_MS = 8 * DAY_MS  # no rule looks further back than this
 SHARE = 4  # of the time, one part in so many while there are messages to take
 
 SeriesOf = Callable[[str], Sequence[Series]]
@@ -124,6 +125,11 @@ class Hindsight:
                 tell_of(connection, speaking, now_ms)
                 self._untold -= speaking
 
+    def kept_from_ms(self, now_ms: int) -> int | None:
+        """Return from when on the record is whole, so that passes may begin; None for always."""
+        days = self._policy.record_days
+        return now_ms - round(days * DAY_MS) if days else None
+
     def is_due(self, *, busy: bool) -> bool:
         """Whether there is something to do now. busy: whether there are messages to take."""
         now_s = self._clock.monotonic_s()
@@ -201,6 +207,9 @@ class Hindsight:
         engine.bind(series)
         numbers = [one.id for one in series]
         late_ms, reach_ms = self._waiting[device].from_ms, min(engine.reach_ms(), REACH_MS)
+        kept_ms = self.kept_from_ms(self._clock.now_ms())
+        if kept_ms is not None:
+            late_ms = max(late_ms, kept_ms)
         from_ms = min([late_ms - reach_ms, *(heard_ms.get(number, late_ms) for number in numbers)])
         raised = condition_log.raised_before(connection, numbers, from_ms)
         # The record does not tell when a further level was over: such a condition is seen whole.

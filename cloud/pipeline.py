@@ -28,7 +28,7 @@ from cloud.core.schedule import DayHours, cut_for
 from cloud.core.waiting import BOUNDS, Bounds
 from cloud.desk import Desk
 from cloud.gatehouse import Gatehouse
-from cloud.hindsight import Hindsight
+from cloud.hindsight import REACH_MS, Hindsight
 from cloud.series import hot
 from cloud.state import inbox, ledger, schema
 from cloud.state.database import Database
@@ -47,6 +47,7 @@ from contract.readings import Reading
 __all__ = ["Line", "Message", "Taken"]
 
 SNAPSHOT_EVERY_S = 5.0
+PRUNE_EVERY_S = 3_600.0
 SETTLE_EVERY_S = 1.0  # what people decide is looked for this often
 
 
@@ -73,6 +74,7 @@ class Line:
         self._accepted = Accepted()
         self._owned = 0
         self._settled_s = -SETTLE_EVERY_S
+        self._pruned_s = -PRUNE_EVERY_S
         self._begun_s = clock.monotonic_s()
         with database.write() as connection:
             self._gatehouse = Gatehouse.load(connection, bounds)
@@ -236,6 +238,15 @@ class Line:
             self._settled_s = self._clock.monotonic_s()
             self._desk.settle(work)
             work.alerts += len(self._duties.step(work.connection, work.now_ms))
+            self._prune(work)
+
+    def _prune(self, work: Work) -> None:
+        """Forget what was found so long ago that no pass over history looks at it again."""
+        kept_ms = self._hindsight.kept_from_ms(work.now_ms)
+        if kept_ms is None or self._clock.monotonic_s() - self._pruned_s < PRUNE_EVERY_S:
+            return
+        if not condition_log.prune(work.connection, kept_ms - REACH_MS):
+            self._pruned_s = self._clock.monotonic_s()
 
     def _number(self, work: Work, sender: str, readings: Sequence[Reading]) -> NDArray[np.int32]:
         numbers, new = self._registry.number(work.connection, sender, readings, work.now_ms)

@@ -140,6 +140,7 @@ class Cases(_Section):
     units: dict[str, Text] = {}
     responsible: tuple[Responsible, ...] = ()
     grid: Grid | None = None
+    delivered_days: Annotated[float, Field(ge=0, le=36_500)] = 800.0
 
 
 def policy_of(cases: Cases, zone: ZoneInfo) -> GatePolicy:

@@ -34,6 +34,8 @@ class AlertPolicy:
                   readings that are on their way.
     start_rest_s: nor does it decide anything before intake has run so long, as what waited for
                   it must come first.
+    record_days:  for how long what the engine found is kept to hold late readings against; later
+                  ones change no alert. 0 is for ever.
     """
 
     reminder_s: float = 4 * HOUR_S
@@ -49,6 +51,7 @@ class AlertPolicy:
     gateway_grace_s: float = 180.0
     lag_s: float = 30.0
     start_rest_s: float = 60.0
+    record_days: float = 800.0
 
 
 POLICY = AlertPolicy()

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from cloud import condition_log, hindsight
+from cloud.core.alert_policy import POLICY
 from cloud.core.model import ConditionBegan, ConditionEvent, Device, Series
 from cloud.core.rules import Rule, RuleSet
 from cloud.pipeline import Line, Message
@@ -40,6 +41,7 @@ class Street:
         births: Sequence[DeviceBirth] = (),
     ) -> None:
         self.database = database
+        self.policy = POLICY
         self.rules = RuleSet(rules=tuple(rules), fingerprint="test")
         self.clock = ManualClock(T0_MS + round(1000 * now_s))
         self.births = tuple(births) or tuple(map(noise_meter, devices or ("noise-1",)))
@@ -49,7 +51,7 @@ class Street:
 
     def restart(self) -> None:
         """Lose the memory, as kill -9 does."""
-        self.line = Line(self.database, self.rules, ZONE, self.clock)
+        self.line = Line(self.database, self.rules, ZONE, self.clock, policy=self.policy)
 
     def say(self, *readings: tuple[float, float | None], device: str = "noise-1") -> None:
         """Take one batch of (seconds after T0, value) of a device's LAeq."""

@@ -14,6 +14,7 @@ from cloud import alerts, hindsight
 from cloud.alert_rows import Remark
 from cloud.cases import outbox
 from cloud.cases.ledger import Ledger
+from cloud.core.alert_policy import AlertPolicy
 from cloud.core.checks import NoData, Rate, Stuck
 from cloud.core.gate import GatePolicy
 from cloud.core.isa_18_2 import Event, State
@@ -389,3 +390,76 @@ def test_a_condition_shown_to_nobody_is_told_when_its_series_speaks_again(
     assert [(row.state, row.historical) for row in street.alerts()] == [("UNACK", False)]
     street.say((7_201, 70))
     assert street.told() == ["alert.raised"]
+
+
+def policy(days: float) -> AlertPolicy:
+    return AlertPolicy(record_days=days)
+
+
+def old_street(database: Database, now_s: float, days: float = 30.0) -> Street:
+    """Whose record is kept for a month, and which stood still since."""
+    street = Street(database, RULES, "noise-1", "noise-2", now_s=now_s)
+    street.policy = policy(days)
+    street.restart()
+    return street
+
+
+DAY_S = 86_400.0
+
+
+def test_the_record_is_bounded_and_what_holds_or_is_late_enough_stays(database: Database) -> None:
+    street = old_street(database, 500.0)
+    street.say(*span(70, 0, 100), *span(40, 110, 200))  # came and went
+    street.say(*span(90, 300, 400), device="noise-2")  # holds
+    before = street.recorded()
+    assert street.clock.now_ms() < T0_MS + DAY_S * 1000
+    street.clock.advance_ms(round(37 * DAY_S * 1000))
+    street.line.take([])
+    assert street.recorded() == before  # a month, and as long as rules look back
+    street.clock.advance_ms(round(2 * DAY_S * 1000))
+    street.line.take([])
+    street.clock.advance_ms(4_000_000)
+    street.line.take([])
+    kept = street.recorded()
+    assert {event.rule for event in kept} == {"loud", "peak"}
+    assert [event for event in kept if isinstance(event, ConditionEnded)] == []
+    assert len(street.alerts()) == 3  # alerts are not forgotten
+
+
+def test_what_comes_later_than_the_record_is_kept_changes_no_alert(database: Database) -> None:
+    street = old_street(database, 500.0)
+    street.say(*span(70, 0, 100), *span(40, 110, 200))
+    before = street.alerts()
+    street.clock.advance_ms(round(40 * DAY_S * 1000))
+    street.line.take([])
+    street.say((40 * DAY_S, 40))
+    street.say((50, 40), (55, 40), (150, 95))  # would split it, and make another
+    street.look_back()
+    assert street.alerts() == before
+    assert street.rows(schema.hindsight) == []
+
+
+def test_for_ever_is_for_ever(database: Database) -> None:
+    street = old_street(database, 500.0, days=0.0)
+    street.say(*span(70, 0, 100), *span(40, 110, 200))
+    before = street.recorded()
+    street.clock.advance_ms(round(4_000 * DAY_S * 1000))
+    street.line.take([])
+    assert street.recorded() == before
+
+
+def test_a_late_reading_within_the_record_is_evaluated_as_if_nothing_was_forgotten(
+    database: Database,
+) -> None:
+    street = old_street(database, 500.0)
+    street.say(*span(70, 0, 100), *span(40, 110, 200))
+    street.clock.advance_ms(round(60 * DAY_S * 1000))
+    street.line.take([])
+    recent_s = 50 * 86_400
+    street.say((60 * DAY_S, 40))
+    street.say(*span(70, recent_s, recent_s + 100), *span(40, recent_s + 110, recent_s + 200))
+    street.look_back()
+    assert [(row.began_ms, row.historical, row.refuted_ms) for row in street.alerts()] == [
+        (T0_MS, False, None),
+        (T0_MS + round(recent_s * 1000), True, None),
+    ]

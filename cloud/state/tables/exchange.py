@@ -134,7 +134,7 @@ service_updates = Table(
     Index("uq_service_updates_update", "key", "update", unique=True),
 )
 
-# Files for platforms. The body stays, as what was said must be provable.
+# Files for platforms. The body stays for cases.delivered_days, as what was said must be provable.
 case_uploads = Table(
     "case_uploads",
     metadata,

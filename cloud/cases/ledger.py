@@ -16,6 +16,7 @@ from cloud.alerts import Alert
 from cloud.cases import matters
 from cloud.cases.lists import Wanted, page
 from cloud.cases.rows import (
+    REPORTED,
     Case,
     CaseDetail,
     CaseEvent,
@@ -169,8 +170,22 @@ def _open(
     insert_case(connection, case)
     attach_evidence(connection, case.id, alert.id, at_ms)
     trace(connection, case, Step.OPEN, State.OPENED, at_ms, note=alert.id, due_ms=case.due_ms)
+    _mention_report(connection, case, at_ms)
     matters.count_occurrence(connection, case.id, at_ms, policy)
     return case.id
+
+
+def _mention_report(connection: sa.Connection, case: Case, at_ms: int) -> None:
+    """Say in a new case's trail that somebody has reported the same, for a person to merge."""
+    table = schema.cases
+    told = sa.select(table.c.id).where(
+        table.c.asset == f"{REPORTED}{case.asset}",
+        table.c.category == case.category,
+        table.c.state == State.REPORTED.value,
+    )
+    report = connection.scalar(told.limit(1))
+    if report is not None:
+        trace(connection, case, Step.ATTACH, case.state, at_ms, note=f"report: {report}")
 
 
 def _attach(

@@ -136,9 +136,12 @@ def merge(
     check_version(case, version)
     state = after(case, Step.MERGE)
     after(target, Step.ABSORB)
+    if target.state is State.REPORTED and case.state is not State.REPORTED:
+        raise ConflictError(f"case {into} is not accepted yet, and may be refused: accept it first")
     check_note("the note", note)
     withdraw(connection, case, at_ms)
-    for alert in _evidence(connection, case.id):
+    evidence = _evidence(connection, case.id)
+    for alert in evidence:
         if not is_evidence(connection, target.id, alert):
             attach_evidence(connection, target.id, alert, at_ms)
     line = f"{into} {note}".strip()
@@ -153,9 +156,12 @@ def merge(
         resume_ms=None,
     )
     trace(connection, target, Step.ABSORB, target.state, at_ms, by=actor.name, note=case.id)
-    worse = case.severity if case.severity.at_least(target.severity) else target.severity
-    normal = target.sensor_normal_ms if case.sensor_normal_ms is not None else None
-    change(connection, target, severity=worse.value, sensor_normal_ms=normal)
+    vouched = case.state is not State.REPORTED  # else its severity is only what somebody said
+    worse = case.severity if vouched and case.severity.at_least(target.severity) else None
+    severity = worse or target.severity
+    calm = case.sensor_normal_ms is not None or not evidence
+    normal = target.sensor_normal_ms if calm else None
+    change(connection, target, severity=severity.value, sensor_normal_ms=normal)
     return load(connection, into)
 
 

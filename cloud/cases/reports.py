@@ -13,9 +13,9 @@ from sqlalchemy.exc import IntegrityError
 
 from cloud.cases.matters import count_occurrence
 from cloud.cases.rows import (
+    REPORTED,
     Case,
     attach_evidence,
-    change,
     find_open,
     insert_case,
     is_evidence,
@@ -65,34 +65,60 @@ def file_report(
     zone: ZoneInfo,
     policy: GatePolicy = POLICY,
 ) -> Case:
-    """Make a case that waits to be accepted, or add to the one that is open for the same asset.
-
-    Raises: ForbiddenError; InvalidError for an unknown category or source, a place outside every
-    cell, or no place at all; ConflictError if somebody reports the same at this moment.
-    """
+    """File what somebody of the city was told. Raises: ForbiddenError; as file()."""
     if CaseRole.COLLECTOR not in actor.roles:
         raise ForbiddenError(f"'report' takes the case role collector; {actor.name} has it not")
+    return file(connection, report, at_ms, zone, policy, by=actor.name)
+
+
+def file(
+    connection: sa.Connection,
+    report: Report,
+    at_ms: int,
+    zone: ZoneInfo,
+    policy: GatePolicy = POLICY,
+    *,
+    by: str = "",
+    told: str = "",
+) -> Case:
+    """Make a case that waits to be accepted, or add to the one that is open for the same asset.
+
+    It adds a line to that one's trail and changes nothing of it: neither severity nor due times.
+    told: the line, where it is more than the description.
+    Raises: InvalidError for an unknown category or source, a place outside every cell, or no place
+    at all; ConflictError if somebody reports the same at this moment.
+    """
     cell = _checked(report, policy)
-    if report.asset:
-        known = find_open(connection, report.asset, report.category)
-        if known is not None:
-            note = f"{report.source}: {report.description}"
-            trace(connection, known, Step.ATTACH, known.state, at_ms, by=actor.name, note=note)
-            change(connection, known)
-            return load(connection, known.id)
+    known = _known(connection, report)
+    if known is not None:
+        note = told or f"{report.source}: {report.description}"
+        trace(connection, known, Step.ATTACH, known.state, at_ms, by=by, note=note)
+        return known
     case = _case(connection, report, cell, at_ms, zone, policy)
     try:
         with connection.begin_nested():
             insert_case(connection, case)
     except IntegrityError:
         raise ConflictError("the same was reported at this moment: send it again") from None
-    trace(connection, case, Step.REPORT, case.state, at_ms, by=actor.name, note=report.description)
+    note = told or report.description
+    trace(connection, case, Step.REPORT, case.state, at_ms, by=by, note=note)
     for alert in _alerts_near(connection, report, case.kind, at_ms):
         if not is_evidence(connection, case.id, alert):
             attach_evidence(connection, case.id, alert, at_ms)
             trace(connection, case, Step.ATTACH, case.state, at_ms, note=alert)
     count_occurrence(connection, case.id, at_ms, policy)
     return load(connection, case.id)
+
+
+def _known(connection: sa.Connection, report: Report) -> Case | None:
+    """The open case of a report's asset: one that stands, else one that was only reported."""
+    if not report.asset:
+        return None
+    for asset in (report.asset, f"{REPORTED}{report.asset}"):
+        found = find_open(connection, asset, report.category)
+        if found is not None:
+            return found
+    return None
 
 
 def _checked(report: Report, policy: GatePolicy) -> str:
@@ -132,7 +158,7 @@ def _case(
     found = cell_of(report.longitude, report.latitude, policy)
     return Case(
         id=number,
-        asset=report.asset or f"report:{number}",
+        asset=f"{REPORTED}{report.asset}" if report.asset else f"report:{number}",
         category=report.category,
         title=label.zh,
         title_en=label.en,

@@ -17,6 +17,10 @@ from cloud.state import schema
 from cloud.state.upsert import count
 from cloud.state.values import values_of
 
+# What a report says that it is about, until somebody accepts it: a sensor's alert is never taken
+# into a case that may still be refused, and no stranger's word hurries a sensor's case.
+REPORTED = "report-of:"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
@@ -206,6 +210,11 @@ def find_open(connection: sa.Connection, asset: str, category: str) -> Case | No
     )
     row = connection.execute(query.with_for_update()).one_or_none()
     return None if row is None else case_of(row)
+
+
+def named_asset(case: Case) -> str:
+    """Return the asset that a report names and nobody has accepted yet; "" if there is none."""
+    return case.asset.removeprefix(REPORTED) if case.asset.startswith(REPORTED) else ""
 
 
 def is_evidence(connection: sa.Connection, case: str, alert: str) -> bool:

@@ -14,9 +14,12 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from cloud.cases.rows import Case, case_of, find_open, insert_case, load, next_id, trace
+from cloud.cases import reports
+from cloud.cases.reports import TAGS, Report
+from cloud.cases.rows import Case, case_of, load, trace
+from cloud.cases.steps import POLICY
 from cloud.core.case_steps import OPEN_STATES, State, Step
-from cloud.core.model import Severity
+from cloud.core.gate import GatePolicy
 from cloud.core.open311 import FORBIDDEN, MOST, Fault, RefusedError, Said, Search, Wanted
 from cloud.errors import ConflictError, InvalidError, NotFoundError
 from cloud.state import ledger, schema
@@ -100,11 +103,19 @@ def _hash(key: str) -> str:
 # --- filing ------------------------------------------------------------------------------------
 
 
-def file(connection: sa.Connection, wanted: Wanted, key: str, at_ms: int, zone: ZoneInfo) -> str:
-    """Make a request a case that waits to be accepted (受理), and return its number.
+def file(
+    connection: sa.Connection,
+    wanted: Wanted,
+    key: str,
+    at_ms: int,
+    zone: ZoneInfo,
+    policy: GatePolicy = POLICY,
+) -> str:
+    """File a request as a person's report that waits to be accepted (受理); return its number.
 
     The same reference again, with the same key, is the same request. One about an asset that has
-    an open case of the category is attached to it.
+    an open case of the category is a line in that one's trail.
+    Raises: InvalidError, ConflictError, as reports.file().
     """
     for _ in range(_TRIES):
         known = _known(connection, wanted, key)
@@ -112,8 +123,8 @@ def file(connection: sa.Connection, wanted: Wanted, key: str, at_ms: int, zone: 
             return known
         try:
             with connection.begin_nested():
-                return _file(connection, wanted, key, at_ms, zone)
-        except IntegrityError as error:  # another writer was faster: look again
+                return _file(connection, wanted, key, at_ms, zone, policy)
+        except (IntegrityError, ConflictError) as error:  # another writer was faster: look again
             lost = error
     raise lost
 
@@ -126,17 +137,16 @@ def _known(connection: sa.Connection, wanted: Wanted, key: str) -> str:
     return connection.scalar(sa.select(table.c.case).where(mine)) or ""
 
 
-def _file(connection: sa.Connection, wanted: Wanted, key: str, at_ms: int, zone: ZoneInfo) -> str:
-    code = wanted.service.code
-    found = find_open(connection, wanted.asset, code) if wanted.asset else None
-    note = f"{key}: {wanted.description}".strip(": ")
-    if found is not None:
-        trace(connection, found, Step.ATTACH, found.state, at_ms, note=note)
-        case = found
-    else:
-        case = _case(wanted, next_id(connection, at_ms, zone), at_ms)
-        insert_case(connection, case)
-        trace(connection, case, Step.REPORT, State.REPORTED, at_ms, note=note)
+def _file(
+    connection: sa.Connection,
+    wanted: Wanted,
+    key: str,
+    at_ms: int,
+    zone: ZoneInfo,
+    policy: GatePolicy,
+) -> str:
+    told = f"{key}: {wanted.description}"
+    case = reports.file(connection, _report(wanted), at_ms, zone, policy, told=told)
     row = {
         "case": case.id,
         "key": key,
@@ -150,29 +160,17 @@ def _file(connection: sa.Connection, wanted: Wanted, key: str, at_ms: int, zone:
     return case.id
 
 
-def _case(wanted: Wanted, number: str, at_ms: int) -> Case:
-    service = wanted.service
-    return Case(
-        id=number,
-        asset=wanted.asset or number,
-        category=service.code,
-        title=f"群众上报：{service.label.zh}",
-        title_en=f"Reported: {service.label.en}",
-        kind=service.kind,
-        device="",
-        severity=Severity.MEDIUM,
-        state=State.REPORTED,
-        unit="",
-        sensor_normal_ms=None,
-        opened_ms=at_ms,
-        due_ms=None,
-        closed_ms=None,
-        version=1,
+def _report(wanted: Wanted) -> Report:
+    tags = {name: ", ".join(values) for name, values in wanted.attributes.items() if name in TAGS}
+    return Report(
         source=SOURCE,
+        category=wanted.service.code,
+        description=wanted.description,
         latitude=wanted.latitude,
         longitude=wanted.longitude,
         address=wanted.address or wanted.address_id,
-        description=wanted.description,
+        asset=wanted.asset,
+        tags=tags,
     )
 
 
@@ -186,9 +184,11 @@ def search(connection: sa.Connection, wanted: Search) -> list[Listed]:
     updated = (
         sa.select(sa.func.max(events.c.at_ms)).where(events.c.case == cases.c.id).scalar_subquery()
     )
-    address_id = (
-        sa.select(sa.func.max(filed.c.address_id))
-        .where(filed.c.case == cases.c.id)
+    address_id = (  # of the request that became the case; others were only added to it
+        sa.select(filed.c.address_id)
+        .where(filed.c.case == cases.c.id, cases.c.source == SOURCE)
+        .order_by(filed.c.id)
+        .limit(1)
         .scalar_subquery()
     )
     beside = (
@@ -247,15 +247,14 @@ def _conditions(wanted: Search) -> list[sa.ColumnElement[bool]]:
 
 
 def say(connection: sa.Connection, said: Said, key: str, at_ms: int) -> int:
-    """Note what a sender says of a request it filed, and return the update's number.
+    """Note what a sender says of the case that its request became; return the update's number.
 
     The same number of theirs again is the same update. It closes nothing.
-    Raises: NotFoundError for a case that was not filed with this key.
+    Raises: NotFoundError for a case that this key filed nothing about; RefusedError (403) for one
+    that was there before its request, as a sensor's is.
     """
-    filed, table = schema.service_requests, schema.service_updates
-    mine = sa.select(filed.c.id).where(filed.c.case == said.case, filed.c.key == key).limit(1)
-    if connection.scalar(mine) is None:
-        raise NotFoundError(f"service_request_id {said.case[:64]!r} was not found among yours")
+    table = schema.service_updates
+    _check_filed(connection, said.case, key)
     known = sa.select(table.c.id).where(table.c.key == key, table.c.update == said.update)
     if (number := connection.scalar(known)) is not None:
         return int(number)
@@ -273,6 +272,22 @@ def say(connection: sa.Connection, said: Said, key: str, at_ms: int) -> int:
         note = f"{key}: {said.status.lower()}: {said.description}".rstrip(": ")
         trace(connection, case, Step.ELSEWHERE, case.state, at_ms, note=note[:4_000])
     return int(number or 0)
+
+
+def _check_filed(connection: sa.Connection, case: str, key: str) -> None:
+    filed, cases = schema.service_requests, schema.cases
+    query = (
+        sa.select(filed.c.key, cases.c.source)
+        .join(cases, cases.c.id == filed.c.case)
+        .where(filed.c.case == case)
+        .order_by(filed.c.id)
+    )
+    rows = connection.execute(query).all()
+    if key not in {row.key for row in rows}:
+        raise NotFoundError(f"service_request_id {case[:64]!r} was not found among yours")
+    if rows[0].source != SOURCE or rows[0].key != key:
+        words = f"service_request_id {case!r} was there before your request: file another about it"
+        raise RefusedError(Fault(code=FORBIDDEN, description=words))
 
 
 def updates(connection: sa.Connection, from_ms: int, to_ms: int) -> list[Update]:

@@ -24,6 +24,7 @@ class Open311Service(_Section):
     contact: str = ""
     key_service: str = ""
     jurisdiction: str = ""
+    posts_per_minute: Annotated[int, Field(ge=1, le=100_000)] = 60
 
 
 class Open311Settings(_Section):

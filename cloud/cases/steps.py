@@ -8,13 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from cloud.cases.rows import (
     Case,
     Request,
     change,
     columns_of,
+    find_open,
     load,
+    named_asset,
     trace,
     waiting_request,
 )
@@ -128,6 +131,8 @@ def perform(
     if state is not case.state:
         withdraw(connection, case, at_ms)
     dues, values = _effect(case, step, given, at_ms, policy)
+    if step is Step.ACCEPT and (asset := named_asset(case)):
+        _stand_for(connection, case, asset)
     if case.state is State.DEFERRED:
         values |= {"deferred_ms": None, "resume_ms": None}
     if given.unit and step is Step.DISPATCH:
@@ -289,6 +294,23 @@ def _check_tasks(connection: sa.Connection, case: Case) -> None:
     unit = connection.scalar(query.limit(1))
     if unit is not None:
         raise ConflictError(f"case {case.id}: {unit} has not done its task")
+
+
+def _stand_for(connection: sa.Connection, case: Case, asset: str) -> None:
+    """Accepted, a report is the case of the asset that it names: there must be no other."""
+    other = find_open(connection, asset, case.category)
+    if other is None:
+        mine = schema.cases.c.id == case.id
+        try:
+            with connection.begin_nested():
+                connection.execute(sa.update(schema.cases).where(mine).values(asset=asset))
+        except IntegrityError:  # another writer opened one this moment
+            other = find_open(connection, asset, case.category)
+    if other is not None:
+        raise ConflictError(
+            f"case {case.id}: case {other.id} of {asset} and {case.category} is open: "
+            "merge this one into it"
+        )
 
 
 def _check_until(case: Case, step: Step, until_ms: int | None, at_ms: int) -> None:

@@ -31,10 +31,14 @@ REFERENCE, ASSET, CONDITION = "case_id", "asset", "condition"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One thing that is wrong. code: its HTTP status; the first one's is the answer's."""
+    """One thing that is wrong. code: its HTTP status; the first one's is the answer's.
+
+    wait_s: after which it may be tried again; 0 where that helps nothing.
+    """
 
     code: int
     description: str
+    wait_s: int = 0
 
 
 class RefusedError(ValueError):
@@ -57,12 +61,11 @@ class Attribute:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """One category of the ledger as others see it. kind: of the devices that watch for it."""
+    """One category of the ledger as others see it."""
 
     code: str
     label: Label
     group: Label
-    kind: str
     attributes: tuple[Attribute, ...]
 
 
@@ -97,10 +100,12 @@ class Search:
 
 
 _EVENTS, _COMPONENTS = Label(zh="事件", en="events"), Label(zh="部件", en="components")
-_KINDS = {"03-01": "noise", "05-08": "noise", "03-02": "dust", "01-05": "water", "04-03": "gas"}
 _COMMON = (
     Attribute(code=REFERENCE, label=Label(zh="来源系统的编号", en="the sender's own number")),
     Attribute(code=ASSET, label=Label(zh="部件编码", en="code of the asset")),
+    Attribute(code="keyword", label=Label(zh="关键词", en="keyword")),
+    Attribute(code="area", label=Label(zh="区域", en="area")),
+    Attribute(code="pollution_source", label=Label(zh="污染源", en="pollution source")),
 )
 _CONDITION = Attribute(
     code=CONDITION,
@@ -115,18 +120,23 @@ _CONDITION = Attribute(
 )
 
 
-def _service(code: str, label: Label) -> Service:
+def service(code: str, label: Label) -> Service:
+    """Return a category as a service."""
     component = code.startswith("C")
     return Service(
         code=code,
         label=label,
         group=_COMPONENTS if component else _EVENTS,
-        kind=_KINDS.get(code, "manhole"),
         attributes=(*_COMMON, _CONDITION) if component else _COMMON,
     )
 
 
-SERVICES: dict[str, Service] = {code: _service(code, label) for code, label in CATEGORIES.items()}
+def services_of(categories: Mapping[str, Label]) -> dict[str, Service]:
+    """Return the services of a city, by code: one for each of its categories."""
+    return {code: service(code, label) for code, label in categories.items()}
+
+
+SERVICES = services_of(CATEGORIES)
 
 # Who tells it, and how they may be reached: taken if given, never asked for, never shown.
 _PERSONAL = ("email", "device_id", "account_id", "first_name", "last_name", "phone", "media_url")
@@ -165,7 +175,9 @@ def form_of(body: bytes, media_type: str) -> dict[str, tuple[str, ...]]:
     return found
 
 
-def wanted_of(form: Mapping[str, Sequence[str]]) -> Wanted:
+def wanted_of(
+    form: Mapping[str, Sequence[str]], services: Mapping[str, Service] = SERVICES
+) -> Wanted:
     """Read a request to be filed; the key is checked elsewhere. Raises: RefusedError, with all."""
     faults: list[Fault] = [
         Fault(code=BAD, description=f"{name} was given {len(form[name])} times")
@@ -174,16 +186,19 @@ def wanted_of(form: Mapping[str, Sequence[str]]) -> Wanted:
     ]
     single = {name: values[0] for name, values in form.items() if name in _ONCE and values}
     faults += _too_long(single)
-    service = _wanted_service(single, faults)
+    service = _wanted_service(single, services, faults)
     latitude, longitude = _place(single, faults)
     attributes = _attributes(form)
     if service is not None:
         faults += _attribute_faults(service, attributes)
+    description = single.get("description", "") or _condition(service, attributes)
+    if not description:
+        faults.append(Fault(code=BAD, description="description was not provided"))
     if faults or service is None:
         raise RefusedError(*faults)
     return Wanted(
         service=service,
-        description=single.get("description", ""),
+        description=description,
         latitude=latitude,
         longitude=longitude,
         address=single.get("address_string", ""),
@@ -203,21 +218,34 @@ def _too_long(single: Mapping[str, str]) -> list[Fault]:
     ]
 
 
-def _wanted_service(single: Mapping[str, str], faults: list[Fault]) -> Service | None:
+def _condition(service: Service | None, told: Mapping[str, Sequence[str]]) -> str:
+    """What is chosen from lists, in words: it describes a matter where nobody wrote anything."""
+    chosen = [
+        attribute.values[value]
+        for attribute in (service.attributes if service else ())
+        for value in told.get(attribute.code, ())
+        if value in attribute.values
+    ]
+    return ", ".join(f"{label.zh} {label.en}" for label in chosen)
+
+
+def _wanted_service(
+    single: Mapping[str, str], services: Mapping[str, Service], faults: list[Fault]
+) -> Service | None:
     code = single.get("service_code", "")
     if not code:
         faults.append(Fault(code=BAD, description="service_code was not provided"))
         return None
-    if code not in SERVICES:
+    if code not in services:
         faults.append(_no_service(code))
-    return SERVICES.get(code)
+    return services.get(code)
 
 
-def service_of(code: str) -> Service:
+def service_of(code: str, services: Mapping[str, Service] = SERVICES) -> Service:
     """Return a service. Raises: RefusedError if there is none of that code."""
-    if code not in SERVICES:
+    if code not in services:
         raise RefusedError(_no_service(code))
-    return SERVICES[code]
+    return services[code]
 
 
 def _no_service(code: str) -> Fault:
@@ -292,7 +320,9 @@ def _attribute_faults(service: Service, told: Mapping[str, Sequence[str]]) -> li
 # --- asking ------------------------------------------------------------------------------------
 
 
-def search_of(query: Mapping[str, str], now_ms: int) -> Search:
+def search_of(
+    query: Mapping[str, str], now_ms: int, services: Mapping[str, Service] = SERVICES
+) -> Search:
     """Read the filters of a list. Raises: RefusedError."""
     ids = _listed(query.get("service_request_id", ""))
     if ids:  # the specification: this one overrides all others
@@ -308,7 +338,7 @@ def search_of(query: Mapping[str, str], now_ms: int) -> Search:
         raise RefusedError(*faults)
     codes = _listed(query.get("service_code", ""))
     for code in codes:
-        service_of(code)
+        service_of(code, services)
     return Search(codes=codes, statuses=statuses, from_ms=from_ms, to_ms=to_ms)
 
 

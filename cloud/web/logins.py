@@ -5,67 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections import OrderedDict
-from dataclasses import dataclass
 
 from anyio.to_thread import run_sync
 
 from cloud.state.ledger import audit
 from cloud.web import accounts
 from cloud.web.accounts import Account
+from cloud.web.limiter import Limiter
 from cloud.web.problems import Problem
 from cloud.web.services import Services
 
 logger = logging.getLogger(__name__)
 
-WINDOW_S = 300.0
 FAILURES_PER_NAME_AND_ADDRESS = 5
 FAILURES_PER_ADDRESS = 50  # many people may sit behind one
-MAX_KEYS = 10_000
 HASHES_AT_ONCE = 2  # each takes a core and 64 MB for a moment
 MAX_WAITING = 50
 TOKEN_MS = 365 * 24 * 3_600_000
-
-
-@dataclass(slots=True)
-class _Failures:
-    number: int
-    since_s: float
-
-
-class Limiter:
-    """Counts failures per key in a window; memory is bounded, the oldest keys are forgotten."""
-
-    def __init__(self, allowed: int, window_s: float = WINDOW_S, max_keys: int = MAX_KEYS) -> None:
-        self._allowed = allowed
-        self._window_s = window_s
-        self._max_keys = max_keys
-        self._failures: OrderedDict[str, _Failures] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._failures)
-
-    def wait_s(self, key: str, now_s: float) -> float:
-        """Return how long this key must wait; 0 for not at all."""
-        failures = self._failures.get(key)
-        if failures is None or failures.number < self._allowed:
-            return 0.0
-        return max(0.0, failures.since_s + self._window_s - now_s)
-
-    def failed(self, key: str, now_s: float) -> None:
-        """Count a failure."""
-        failures = self._failures.get(key)
-        if failures is None or now_s - failures.since_s >= self._window_s:
-            self._failures[key] = _Failures(1, now_s)
-            self._failures.move_to_end(key)
-        else:
-            failures.number += 1
-        while len(self._failures) > self._max_keys:
-            self._failures.popitem(last=False)
-
-    def succeeded(self, key: str) -> None:
-        """Forget a key's failures."""
-        self._failures.pop(key, None)
 
 
 class Logins:
@@ -87,11 +43,11 @@ class Logins:
             raise _too_many(wait_s or 1.0)
         account = await self._verified(name, password)
         if account is None:
-            self._pairs.failed(pair, now_s)
-            self._addresses.failed(address, now_s)
+            self._pairs.count(pair, now_s)
+            self._addresses.count(address, now_s)
             logger.warning("sign-in failed for %r from %s", name[:64], address)
             raise Problem("bad-credentials", "name or password is wrong")
-        self._pairs.succeeded(pair)
+        self._pairs.forget(pair)
         return account
 
     async def start_session(self, account: Account, *, lasts_ms: int, label: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -19,9 +20,10 @@ from cloud.cases import service_requests
 from cloud.cases.service_requests import SOURCE, Listed, Update
 from cloud.core import open311
 from cloud.core.case_steps import OPEN_STATES, STATES, STEPS
-from cloud.core.open311 import BAD, MISSING, SERVICES, Attribute, Fault, RefusedError, Service
+from cloud.core.open311 import BAD, FORBIDDEN, MISSING, Attribute, Fault, RefusedError, Service
 from cloud.core.open311_text import FORMS, Value, write
-from cloud.errors import NotFoundError
+from cloud.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
+from cloud.web.limiter import Limiter
 from cloud.web.services import Services
 from contract.errors import StorageError
 
@@ -30,6 +32,10 @@ T = TypeVar("T")
 
 SPECIFICATION = "http://wiki.open311.org/GeoReport_v2"
 CHANGED = "2026-11-23T00:00:00Z"  # when services or their attributes last changed
+TOO_MANY = 429
+MINUTE_S = 60.0
+KEYS_PER_ADDRESS = 5  # so many senders may sit behind one address
+_CODES = {NotFoundError: MISSING, ForbiddenError: FORBIDDEN, InvalidError: BAD, ConflictError: 503}
 _FAILED = "the data cannot be read or written right now; try again later"
 
 
@@ -38,6 +44,10 @@ class Open311:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._offered = open311.services_of(services.policy.categories)
+        most = services.open311.posts_per_minute
+        self._posts_of_key = Limiter(most, MINUTE_S)
+        self._posts_of_address = Limiter(most * KEYS_PER_ADDRESS, MINUTE_S)
 
     def app(self) -> Starlette:
         """Return the application to be mounted at /open311/v2."""
@@ -76,27 +86,27 @@ class Open311:
         return "discovery", told
 
     async def _list(self, _: Request) -> tuple[str, Value]:
-        return "services", [_service(each) for each in SERVICES.values()]
+        return "services", [_service(each) for each in self._offered.values()]
 
     async def _definition(self, request: Request) -> tuple[str, Value]:
-        service = open311.service_of(request.path_params["code"])
+        service = open311.service_of(request.path_params["code"], self._offered)
         attributes = [
             _attribute(each, order) for order, each in enumerate(service.attributes, start=1)
         ]
         return "service_definition", {"service_code": service.code, "attributes": attributes}
 
     async def _search(self, request: Request) -> tuple[str, Value]:
-        wanted = open311.search_of(_query(request), self._services.clock.now_ms())
-        found = await self._read(lambda connection: service_requests.search(connection, wanted))
-        return "service_requests", [self._request(each) for each in found]
+        now_ms = self._services.clock.now_ms()
+        wanted = open311.search_of(_query(request), now_ms, self._offered)
+        return "service_requests", await self._found(wanted)
 
     async def _one(self, request: Request) -> tuple[str, Value]:
         number = request.path_params["number"]
         wanted = open311.Search(ids=(number,))
-        found = await self._read(lambda connection: service_requests.search(connection, wanted))
+        found = await self._found(wanted)
         if not found:
             raise _missing("service_request_id", number)
-        return "service_requests", [self._request(each) for each in found]
+        return "service_requests", found
 
     async def _token(self, request: Request) -> tuple[str, Value]:
         """Numbers are given at once here, so the number is the token."""
@@ -109,11 +119,12 @@ class Open311:
 
     async def _file(self, request: Request) -> tuple[str, Value]:
         form = await _form(request)
-        key = await self._key(form)
-        wanted = open311.wanted_of(form)
-        now_ms, zone = self._services.clock.now_ms(), self._services.timezone
+        key = await self._key(request, form)
+        wanted = open311.wanted_of(form, self._offered)
+        services = self._services
+        now_ms, zone, policy = services.clock.now_ms(), services.timezone, services.policy
         number = await self._write(
-            lambda connection: service_requests.file(connection, wanted, key, now_ms, zone)
+            lambda connection: service_requests.file(connection, wanted, key, now_ms, zone, policy)
         )
         account = wanted.fields.get("account_id")
         notice = "已受理待立案 It waits to be accepted."
@@ -127,22 +138,21 @@ class Open311:
     async def _updates(self, request: Request) -> tuple[str, Value]:
         now_ms = self._services.clock.now_ms()
         from_ms, to_ms = open311.stretch_of(_query(request), now_ms)
-        found = await self._read(
-            lambda connection: service_requests.updates(connection, from_ms, to_ms)
-        )
-        return "service_request_updates", [self._update(each) for each in found]
+
+        def read(connection: sa.Connection) -> list[Value]:
+            found = service_requests.updates(connection, from_ms, to_ms)
+            return [self._update(each) for each in found]
+
+        return "service_request_updates", await self._read(read)
 
     async def _say(self, request: Request) -> tuple[str, Value]:
         form = await _form(request)
-        key = await self._key(form)
+        key = await self._key(request, form)
         said = open311.said_of(form)
         now_ms = self._services.clock.now_ms()
-        try:
-            number = await self._write(
-                lambda connection: service_requests.say(connection, said, key, now_ms)
-            )
-        except NotFoundError as error:
-            raise RefusedError(Fault(code=MISSING, description=str(error))) from error
+        number = await self._write(
+            lambda connection: service_requests.say(connection, said, key, now_ms)
+        )
         return "service_request_updates", [{"update_id": str(number)}]
 
     # --- shapes --------------------------------------------------------------------------------
@@ -151,7 +161,7 @@ class Open311:
         case = listed.case
         # What people told otherwise is not for everybody: names and telephone numbers are in it.
         told_here = case.source in (SOURCE, "alert")
-        service = SERVICES.get(case.category)
+        service = self._offered.get(case.category)
         return {
             "service_request_id": case.id,
             "status": "open" if case.state in OPEN_STATES else "closed",
@@ -202,7 +212,10 @@ class Open311:
                 root, value = await resource(request)
             except RefusedError as error:
                 return refusal(*error.faults, form=form)
-            return Response(write(root, value, form), media_type=FORMS[form])
+            except tuple(_CODES) as error:
+                return refusal(Fault(code=_code(error), description=str(error)), form=form)
+            body = await run_sync(write, root, value, form)  # a thousand requests take a while
+            return Response(body, media_type=FORMS[form])
 
         return answer
 
@@ -212,12 +225,33 @@ class Open311:
         if ours and told and told != ours:
             raise _missing("jurisdiction_id", told)
 
-    async def _key(self, form: Mapping[str, tuple[str, ...]]) -> str:
+    async def _key(self, request: Request, form: Mapping[str, tuple[str, ...]]) -> str:
+        address = request.client.host if request.client else ""
+        self._count(self._posts_of_address, address, "this address")
         ours, told = self._services.open311.jurisdiction, form.get("jurisdiction_id", ("",))[0]
         if ours and told and told != ours:
             raise _missing("jurisdiction_id", told)
         key = form.get("api_key", ("",))[0]
-        return await self._read(lambda connection: service_requests.key_name(connection, key))
+        name = await self._read(lambda connection: service_requests.key_name(connection, key))
+        self._count(self._posts_of_key, name, "api_key")
+        return name
+
+    def _count(self, limiter: Limiter, who: str, what: str) -> None:
+        """Count a post. Raises: RefusedError (429) if there were too many of late."""
+        now_s = self._services.clock.monotonic_s()
+        wait_s = math.ceil(limiter.wait_s(who, now_s))
+        if wait_s:
+            words = f"{what} has posted too often; try again in {wait_s} s"
+            raise RefusedError(Fault(code=TOO_MANY, description=words, wait_s=wait_s))
+        limiter.count(who, now_s)
+
+    async def _found(self, wanted: open311.Search) -> list[Value]:
+        """Read cases and put them in shape, off the event loop."""
+
+        def read(connection: sa.Connection) -> list[Value]:
+            return [self._request(each) for each in service_requests.search(connection, wanted)]
+
+        return await self._read(read)
 
     async def _read(self, work: Callable[[sa.Connection], T]) -> T:
         def reading() -> T:
@@ -250,7 +284,8 @@ class Open311:
 def refusal(*faults: Fault, form: str = "xml") -> Response:
     """Answer with every rule that refused a request; the first one's status is the answer's."""
     told: list[Value] = [{"code": fault.code, "description": fault.description} for fault in faults]
-    return Response(write("errors", told, form), faults[0].code, media_type=FORMS[form])
+    headers = {"Retry-After": str(faults[0].wait_s)} if faults[0].wait_s else None
+    return Response(write("errors", told, form), faults[0].code, headers, media_type=FORMS[form])
 
 
 def unfit_body(path: str, words: str) -> Response:
@@ -268,6 +303,10 @@ def _query(request: Request) -> dict[str, str]:
     """A name that comes several times is a list too."""
     params = request.query_params
     return {name: ",".join(params.getlist(name)) for name in params}
+
+
+def _code(error: Exception) -> int:
+    return next(code for kind, code in _CODES.items() if isinstance(error, kind))
 
 
 def _form_of(request: Request) -> str:

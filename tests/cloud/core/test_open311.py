@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cloud.core.case_steps import Label
 from cloud.core.gate import CATEGORIES
 from cloud.core.open311 import (
     LONGEST_MS,
@@ -17,7 +18,9 @@ from cloud.core.open311 import (
     form_of,
     said_of,
     search_of,
+    service,
     service_of,
+    services_of,
     stretch_of,
     wanted_of,
 )
@@ -34,7 +37,15 @@ def read(told: dict[str, str]) -> dict[str, tuple[str, ...]]:
 
 def test_every_category_is_a_service() -> None:
     assert set(SERVICES) == set(CATEGORIES)
-    assert service_of("C01-02").kind == "manhole"
+    assert service_of("C01-02").group.en == "components"
+
+
+def test_a_city_with_categories_of_its_own() -> None:
+    services = services_of({"99-01": Label(zh="其他", en="other")})
+    assert service_of("99-01", services) == service("99-01", Label(zh="其他", en="other"))
+    assert wanted_of(read({**GOOD, "service_code": "99-01"}), services).service.code == "99-01"
+    with pytest.raises(RefusedError):
+        wanted_of(read(GOOD), services)
 
 
 def test_a_request_that_keeps_the_rules() -> None:
@@ -46,13 +57,15 @@ def test_a_request_that_keeps_the_rules() -> None:
 
 @pytest.mark.parametrize("where", [{"address_string": "文化路 1 号"}, {"address_id": "41010000"}])
 def test_each_of_three_ways_to_say_where(where: dict[str, str]) -> None:
-    assert wanted_of(read({"service_code": "05-08", **where})).latitude is None
+    told = {"service_code": "05-08", "description": "太吵", **where}
+    assert wanted_of(read(told)).latitude is None
 
 
 @pytest.mark.parametrize(
     ("change", "told"),
     [
         ({"service_code": ""}, [(400, "service_code was not provided")]),
+        ({"description": ""}, [(400, "description was not provided")]),
         ({"service_code": "99"}, [(404, "service_code '99' was not found")]),
         ({"lat": "", "long": ""}, [(400, "no location: give lat and long, or address_string")]),
         ({"long": ""}, [(400, "long is missing")]),

@@ -19,7 +19,8 @@ from cloud.cases.courier import Courier
 from cloud.cases.settings import Open311Service
 from cloud.cases.systems.http import Caller
 from cloud.cases.systems.open311 import Open311, Server
-from cloud.core.case_steps import State, Step
+from cloud.core.case_steps import Label, State, Step
+from cloud.core.grid import parse_grid
 from cloud.core.open311 import SERVICES
 from cloud.errors import ConflictError, InvalidError, NotFoundError
 from cloud.state import schema
@@ -27,6 +28,7 @@ from cloud.state.database import Database
 from cloud.web.app import create_app
 from cloud.web.services import Services
 from contract.clock import ManualClock
+from tests.cloud.core.test_grid import feature, grid, square
 from tests.cloud.web.conftest import NOW_MS, asgi, served
 
 GOOD = {"service_code": "05-08", "lat": "34.7466", "long": "113.6253", "description": "夜里太吵"}
@@ -81,7 +83,14 @@ async def test_a_client_of_others_reads_it(open_app: FastAPI, key: str, form: st
         attributes = definition["attributes"]
         if form == "xml":
             attributes = attributes["attribute"]
-        assert [each["code"] for each in attributes] == ["case_id", "asset", "condition"]
+        assert [each["code"] for each in attributes] == [
+            "case_id",
+            "asset",
+            "keyword",
+            "area",
+            "pollution_source",
+            "condition",
+        ]
         found = await run_sync(geo.get_service_requests)
         assert len(found) == 7
         one = await run_sync(geo.get_service_request, number)
@@ -202,6 +211,11 @@ async def test_a_request_in_xml(client: httpx.AsyncClient, key: str) -> None:
         ({"service_code": ""}, [(400, "service_code was not provided")]),
         ({"service_code": "99"}, [(404, "service_code '99' was not found")]),
         ({"lat": ""}, [(400, "lat is missing")]),
+        ({"description": " "}, [(400, "description was not provided")]),
+        (
+            {"attribute[area]": "x" * 201},
+            [(400, "tags: allowed are keyword, area, pollution_source, of 200 characters")],
+        ),
     ],
 )
 async def test_a_request_with_something_missing_is_refused_by_the_rule(
@@ -254,6 +268,64 @@ async def test_a_body_that_is_too_large_or_has_no_length(client: httpx.AsyncClie
 async def test_it_is_closed_unless_it_is_opened(stranger: httpx.AsyncClient) -> None:
     answer = await stranger.get(f"{V2}/services.json")
     assert answer.status_code == 404
+
+
+def in_cells(services: Services, **policy: object) -> FastAPI:
+    cells = parse_grid(grid(feature("A", square(113, 34), unit="金水")))
+    settings = Open311Service(enabled=True)
+    within = replace(services.policy, cells=cells, **policy)  # type: ignore[arg-type]
+    return create_app(replace(services, open311=settings, policy=within), console=False)
+
+
+async def test_a_request_keeps_the_rules_of_the_city(
+    services: Services, key: str, database: Database
+) -> None:
+    """Cells, units and tags, as for a report that the city itself took down."""
+    async with asgi(in_cells(services, outside_refused=True)) as client:
+        refused = await file(client, key, lat="1.0")
+        assert errors(refused) == [(400, "the place is outside every cell of the area grid")]
+        told = {"attribute[keyword]": "噪声", "attribute[pollution_source]": "KTV"}
+        (filed,) = (await file(client, key, **told)).json()
+    case = case_of(database, filed["service_request_id"]).case
+    assert (case.cell, case.unit) == ("A", "金水")
+    assert case.tags == {"keyword": "噪声", "pollution_source": "KTV"}
+
+
+async def test_the_services_are_the_categories_of_the_city(services: Services, key: str) -> None:
+    ours = {"05-08": SERVICES["05-08"].label, "99-01": Label(zh="其他", en="other")}
+    async with asgi(in_cells(services, categories=ours)) as client:
+        listed = (await client.get(f"{V2}/services.json")).json()
+        assert [each["service_code"] for each in listed] == ["05-08", "99-01"]
+        assert (await file(client, key, service_code="99-01")).status_code == 200
+        other = await file(client, key, service_code="01-05")
+        assert errors(other) == [(404, "service_code '01-05' was not found")]
+
+
+async def test_a_cover_is_described_by_its_condition(
+    client: httpx.AsyncClient, key: str, database: Database
+) -> None:
+    told = {"service_code": "C01-02", "description": "", "attribute[condition]": "missing"}
+    (filed,) = (await file(client, key, **told)).json()
+    assert case_of(database, filed["service_request_id"]).case.description == "缺失 missing"
+
+
+async def test_too_many_posts_wait_by_key_and_by_address(
+    services: Services, key: str, clock: ManualClock
+) -> None:
+    settings = Open311Service(enabled=True, posts_per_minute=2)
+    app = create_app(replace(services, open311=settings), console=False)
+    async with asgi(app) as client:
+        for _ in range(2):
+            assert (await file(client, key)).status_code == 200
+        stopped = await file(client, key)
+        assert errors(stopped) == [(429, "api_key has posted too often; try again in 60 s")]
+        assert stopped.headers["retry-after"] == "60"
+        for _ in range(7):
+            assert (await file(client, "guess")).status_code == 403
+        assert errors(await file(client, "guess"))[0][1].startswith("this address has posted")
+        assert (await client.get(f"{V2}/requests.json")).status_code == 200
+        clock.advance_ms(60_000)
+        assert (await file(client, key)).status_code == 200
 
 
 # --- updates -----------------------------------------------------------------------------------

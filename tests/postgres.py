@@ -23,11 +23,13 @@ class Postgres:
     def __init__(self, port: int) -> None:
         self._port = port
 
-    def url(self) -> str:
+    def url(self, like: str = "") -> str:
+        """Make a database, empty or a copy of the one at an address that nobody is connected to."""
         name = f"t{next(_numbers)}"
+        template = f" TEMPLATE {like.rpartition('/')[2]}" if like else ""
         engine = sa.create_engine(self._url("postgres"), isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+            connection.exec_driver_sql(f"CREATE DATABASE {name}{template}")
         engine.dispose()
         return self._url(name)
 

@@ -21,7 +21,7 @@ from cloud.core.case_message import Link, Told
 from cloud.errors import RetryLater
 from cloud.ports import OtherCaseSystem
 from cloud.state import schema
-from cloud.state.database import Database
+from cloud.state.database import Database, retrying
 from contract.clock import Clock
 from contract.errors import RejectedError, TransportError
 
@@ -100,6 +100,7 @@ class Courier:
         with self._database.write() as connection:
             return links.take_status(connection, self._name, found, self._clock.now_ms())
 
+    @retrying
     def _feed(self) -> None:
         while True:
             with self._database.read() as connection:
@@ -108,6 +109,7 @@ class Courier:
             with self._database.write() as connection:
                 deliveries.feed(connection, self._name, self._clock.now_ms())
 
+    @retrying
     def _claim(self) -> Delivery | None:
         now_ms = self._clock.now_ms()
         with self._database.read() as connection:
@@ -132,6 +134,7 @@ class Courier:
             return self._failed(claimed, error)
         return self._told(claimed, link, told)
 
+    @retrying
     def _told(self, claimed: Delivery, link: Link, told: Told) -> str:
         self._failures = 0
         with self._database.write() as connection:
@@ -142,6 +145,7 @@ class Courier:
             deliveries.finish(connection, claimed, State.DONE, self._clock.now_ms(), told.note)
         return "told"
 
+    @retrying
     def _refused(self, claimed: Delivery, error: RejectedError) -> str:
         self._failures = 0
         log.error("case system %s refused %s: %s", self._name, claimed.message.id, error)
@@ -150,6 +154,7 @@ class Courier:
             deliveries.finish(connection, claimed, State.DEAD, now_ms, str(error))
         return "dead"
 
+    @retrying
     def _failed(self, claimed: Delivery, error: TransportError) -> str:
         now_ms = self._clock.now_ms()
         self._failures += 1

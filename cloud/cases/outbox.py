@@ -19,7 +19,7 @@ from cloud.core.gate import GatePolicy, decide
 from cloud.core.model import Device
 from cloud.ports import CaseSystem
 from cloud.state import schema
-from cloud.state.database import Database
+from cloud.state.database import Database, retrying
 from contract.errors import GridwardenError, RejectedError, StorageError
 
 PER_TRANSACTION = 20  # others write the same database: hold it for milliseconds only
@@ -63,6 +63,7 @@ def drain(
     return report
 
 
+@retrying
 def _some(
     database: Database, case_system: CaseSystem, gate: GatePolicy, now_ms: int, limit: int
 ) -> DrainReport:

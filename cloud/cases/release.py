@@ -14,11 +14,12 @@ from cloud.core.case_roles import Actor
 from cloud.core.gate import Decision, GatePolicy
 from cloud.core.gate import decide as decide_at_gate
 from cloud.ports import CaseSystem
-from cloud.state.database import Database
+from cloud.state.database import Database, retrying
 
 PER_CALL = 20
 
 
+@retrying
 def release(database: Database, case_system: CaseSystem, policy: GatePolicy, now_ms: int) -> int:
     """Let in what has waited long enough; return how many became cases. Call it again and again.
 

@@ -133,7 +133,7 @@ def perform(
     dues, values = _effect(case, step, given, at_ms, policy)
     if step is Step.ACCEPT and (asset := named_asset(case)):
         _stand_for(connection, case, asset)
-    if case.state is State.DEFERRED:
+    if case.state is State.DEFERRED and state is not State.DEFERRED:
         values |= {"deferred_ms": None, "resume_ms": None}
     if given.unit and step is Step.DISPATCH:
         case = replace(case, unit=given.unit)

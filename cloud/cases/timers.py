@@ -14,7 +14,7 @@ from cloud.cases.steps import POLICY, Given, perform
 from cloud.core.case_steps import OPEN_STATES, State, Step
 from cloud.core.gate import GatePolicy
 from cloud.state import schema
-from cloud.state.database import Database
+from cloud.state.database import Database, retrying
 
 OVERDUE_TOPIC = "case.overdue"
 DUE_SOON_TOPIC = "case.due-soon"
@@ -36,6 +36,7 @@ class Ticked:
     tasks: int = 0
 
 
+@retrying
 def tick(database: Database, now_ms: int, policy: GatePolicy = POLICY) -> Ticked:
     """Do what has come due. Call again when something was done: there may be more.
 

@@ -6,11 +6,14 @@ what another connection had committed); pysqlite3 bundles one. See docs/decision
 
 from __future__ import annotations
 
+import functools
+import random
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, DBAPIError
@@ -19,6 +22,36 @@ from contract.errors import ConfigError, StorageError
 
 SAFE_SQLITE = (3, 51, 3)
 BUSY_TIMEOUT_S = 20.0
+# PostgreSQL gives one of two up that wait for each other: serialization_failure, deadlock_detected.
+COLLISIONS = ("40001", "40P01")
+TRIES = 5
+FIRST_PAUSE_S = 0.01
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class CollidedError(StorageError):
+    """Nothing of a transaction was done, as another stood in its way: done again, it may pass."""
+
+
+def retrying(work: Callable[P, T]) -> Callable[P, T]:
+    """Have a function done again, a few times, if its transaction collided with another.
+
+    For functions that do nothing but one transaction (or several that may each be done again).
+    """
+
+    @functools.wraps(work)
+    def again(*args: P.args, **kwargs: P.kwargs) -> T:
+        for tried in range(1, TRIES):
+            try:
+                return work(*args, **kwargs)
+            except CollidedError:
+                pause_s = FIRST_PAUSE_S * 2**tried * random.random()  # noqa: S311
+                time.sleep(pause_s)  # by chance, else the two meet again
+        return work(*args, **kwargs)
+
+    return again
 
 
 class Database:
@@ -72,7 +105,9 @@ def _translated() -> Iterator[None]:
     except sa.exc.IntegrityError:
         raise  # a broken promise between rows is the caller's to understand, or a bug
     except DBAPIError as error:
-        raise StorageError(f"state database: {error.orig}") from error
+        collided = getattr(error.orig, "sqlstate", None) in COLLISIONS
+        kind = CollidedError if collided else StorageError
+        raise kind(f"state database: {error.orig}") from error
 
 
 def _sqlite(url: str) -> sa.Engine:

@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from cloud.cases import callbacks
 from cloud.core import signing
 from cloud.core.signing import BadSignatureError
+from cloud.state.database import retrying
 from cloud.web import problems
 from cloud.web.auth import services_of
 from cloud.web.problems import Problem
@@ -28,6 +29,7 @@ async def take_callback(request: Request, system: str) -> Response:
     return Response(status_code=202 if taken else 200)
 
 
+@retrying
 def _take(services: Services, system: str, headers: dict[str, str], body: bytes) -> bool:
     secret = services.callback_secrets.get(system)
     if secret is None:

@@ -23,6 +23,7 @@ from cloud.core.case_steps import OPEN_STATES, STATES, STEPS
 from cloud.core.open311 import BAD, FORBIDDEN, MISSING, Attribute, Fault, RefusedError, Service
 from cloud.core.open311_text import FORMS, Value, write
 from cloud.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
+from cloud.state.database import retrying
 from cloud.web.limiter import Limiter
 from cloud.web.services import Services
 from contract.errors import StorageError
@@ -261,6 +262,7 @@ class Open311:
         return await run_sync(reading)
 
     async def _write(self, work: Callable[[sa.Connection], T]) -> T:
+        @retrying
         def writing() -> T:
             with self._services.database.write() as connection:
                 return work(connection)

@@ -12,6 +12,7 @@ from cloud.cases.lists import Wanted
 from cloud.cases.steps import Given
 from cloud.core.case_steps import OPEN_STATES, STEPS, State
 from cloud.core.model import Severity
+from cloud.state.database import retrying
 from cloud.web import models
 from cloud.web.api.common import Cursor, Limit, problems
 from cloud.web.auth import Having, Operator, Viewer
@@ -164,6 +165,7 @@ def list_waiting(services: Having, _: Viewer) -> list[models.CaseWaiting]:
 
 
 @router.post("/waiting/{alert}", responses=problems(403, 404, 409))
+@retrying
 def decide_waiting(
     services: Having,
     asking: Operator,
@@ -187,6 +189,7 @@ def decide_waiting(
 
 
 @router.post("", status_code=201, responses=problems(403, 409))
+@retrying
 def file_report(services: Having, asking: Operator, told: Reported) -> models.CaseDetail:
     """Report a matter. It waits to be accepted, with the alerts of sensors near it as evidence."""
     now_ms, actor = services.clock.now_ms(), asking.account.actor
@@ -206,6 +209,7 @@ def get_case(services: Having, asking: Viewer, case: CaseId) -> models.CaseDetai
 
 
 @router.post("/{case}/steps", responses=problems(403, 404, 409))
+@retrying
 def take_step(services: Having, asking: Operator, case: CaseId, taken: Taken) -> models.CaseDetail:
     """Take the next step, or ask for it: 回退, 作废, 延期 and 缓办 take a manager's approval.
 
@@ -228,6 +232,7 @@ def take_step(services: Having, asking: Operator, case: CaseId, taken: Taken) ->
 
 
 @router.post("/{case}/tasks", responses=problems(403, 404, 409))
+@retrying
 def invite(services: Having, asking: Operator, case: CaseId, told: Invited) -> models.CaseDetail:
     """Give a unit a task in this case, by a due time of its own."""
     now_ms, actor = services.clock.now_ms(), asking.account.actor
@@ -238,6 +243,7 @@ def invite(services: Having, asking: Operator, case: CaseId, told: Invited) -> m
 
 
 @router.post("/{case}/tasks/{task}/done", responses=problems(403, 404, 409))
+@retrying
 def finish_task(
     services: Having,
     asking: Operator,
@@ -253,6 +259,7 @@ def finish_task(
 
 
 @router.post("/{case}/merge", responses=problems(403, 404, 409))
+@retrying
 def merge(services: Having, asking: Operator, case: CaseId, merging: Merging) -> models.CaseDetail:
     """Merge a case into another one, which is returned; its evidence goes there."""
     now_ms, actor = services.clock.now_ms(), asking.account.actor
@@ -262,6 +269,7 @@ def merge(services: Having, asking: Operator, case: CaseId, merging: Merging) ->
 
 
 @router.post("/{case}/split", responses=problems(403, 404, 409))
+@retrying
 def split(services: Having, asking: Operator, case: CaseId, taken: Splitting) -> models.CaseDetail:
     """Take alerts out of a case into a new one, which is returned."""
     now_ms, actor = services.clock.now_ms(), asking.account.actor

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 
 from cloud.cases import deliveries
 from cloud.cases.deliveries import Delivery
+from cloud.state.database import retrying
 from cloud.web import models
 from cloud.web.api.common import problems
 from cloud.web.auth import Having, Manager, Viewer
@@ -44,6 +45,7 @@ def list_outbox(services: Having, asking: Viewer) -> models.Outbox:
 
 
 @router.post("/{delivery}/retry", responses=problems(403, 404, 409))
+@retrying
 def retry_delivery(services: Having, asking: Manager, delivery: DeliveryId) -> models.Delivery:
     """Have it told at once, whatever it waits for. A manager's."""
     now_ms = services.clock.now_ms()
@@ -54,6 +56,7 @@ def retry_delivery(services: Having, asking: Manager, delivery: DeliveryId) -> m
 
 
 @router.post("/{delivery}/give-up", responses=problems(403, 404, 409))
+@retrying
 def give_up_delivery(
     services: Having, asking: Manager, delivery: DeliveryId, why: Reason
 ) -> list[models.Delivery]:

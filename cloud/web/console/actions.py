@@ -15,6 +15,7 @@ from cloud.cases.reports import Report
 from cloud.cases.steps import Given
 from cloud.core.model import Role
 from cloud.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
+from cloud.state.database import retrying
 from cloud.web import accounts
 from cloud.web.accounts import Account
 from cloud.web.services import Services
@@ -28,6 +29,7 @@ class SessionEnded(RejectedError):
     """The session that a page was opened with is over."""
 
 
+@retrying
 def acknowledge(services: Services, token: str, alert: str) -> None:
     """Acknowledge an alert. Raises: RejectedError of a kind; StorageError."""
     now_ms = services.clock.now_ms()
@@ -39,6 +41,7 @@ def acknowledge(services: Services, token: str, alert: str) -> None:
         alerts.acknowledge(connection, alert, account.name, now_ms)
 
 
+@retrying
 def at_the_desk(
     services: Services, token: str, act: Callable[[sa.Connection, Person], object]
 ) -> None:
@@ -53,6 +56,7 @@ def at_the_desk(
         act(connection, by)
 
 
+@retrying
 def take_step(
     services: Services, token: str, case: str, step: str, version: int, given: Given
 ) -> None:
@@ -63,6 +67,7 @@ def take_step(
         steps.take(connection, case, step, account.actor, version, given, now_ms, services.policy)
 
 
+@retrying
 def confirm_alert(services: Services, token: str, alert: str, *, opens: bool, note: str) -> None:
     """Let an alert at the gate become a case, or refuse it. Raises: as take_step()."""
     now_ms = services.clock.now_ms()
@@ -80,6 +85,7 @@ def confirm_alert(services: Services, token: str, alert: str, *, opens: bool, no
         )
 
 
+@retrying
 def file_report(services: Services, token: str, report: Report) -> None:
     """File a person's report. Raises: as take_step()."""
     now_ms = services.clock.now_ms()
@@ -90,6 +96,7 @@ def file_report(services: Services, token: str, report: Report) -> None:
         )
 
 
+@retrying
 def decide(
     services: Services, token: str, device: str, sender: str, *, adopt: bool, kind: str
 ) -> None:
@@ -107,6 +114,7 @@ def decide(
             adoption.refuse(connection, device, by=account.name, now_ms=now_ms, sender=sender)
 
 
+@retrying
 def decide_delivery(services: Services, token: str, delivery: int, *, reason: str | None) -> None:
     """Have a delivery tried again, or give it up for a reason.
 

@@ -26,9 +26,9 @@ from cloud.cases.timers import tick
 from cloud.core.case_steps import OPEN_STATES, STEPS, TRANSITIONS, State, Step
 from cloud.core.gate import decide
 from cloud.state import schema
-from cloud.state.database import Database, sqlite_url
+from cloud.state.database import Database, retrying, sqlite_url
 from cloud.state.migrate import migrate
-from contract.errors import RejectedError, StorageError
+from contract.errors import RejectedError
 from tests.cloud.alert_kit import SERIES_A, SERIES_B, SERIES_GAS, T0_MS, began, ended, fill
 from tests.cloud.cases.case_kit import (
     ANYBODY,
@@ -96,20 +96,12 @@ class Town:
                 self.alerts.append(say(database, began(number, series=series, rule=rule)))
 
     def act(self, choose: Choose, now_ms: int) -> None:
-        """Do one thing; being refused is no failure.
-
-        PostgreSQL may give one of two up that lock each other's cases: nothing of it is done, and
-        whoever asked is told to try again.
-        """
+        """Do one thing; being refused is no failure."""
         actions = (self._arise, self._arise, self._step, self._step, self._step, self._other)
         try:
-            actions[choose(len(actions))](choose, now_ms)
+            retrying(actions[choose(len(actions))])(choose, now_ms)
         except RejectedError:
             return
-        except StorageError as error:
-            if "deadlock detected" not in str(error):
-                raise
-            self.act(choose, now_ms)
 
     def _arise(self, choose: Choose, now_ms: int) -> None:
         alert = self.alerts[choose(len(self.alerts))]

@@ -179,3 +179,14 @@ def test_the_trail_is_never_changed(
         connection.execute(statement)
     assert look(database, case).trail == before
     assert ANYBODY.only_handles is False
+
+
+def test_what_is_supervised_while_it_is_deferred_stays_deferred(
+    database: Database, case: str
+) -> None:
+    do(database, case, Step.DISPATCH)
+    deferred = do(database, case, Step.DEFER)
+    after = do(database, case, Step.SUPERVISE)
+    assert after.state is State.DEFERRED
+    assert (after.deferred_ms, after.resume_ms) == (deferred.deferred_ms, deferred.resume_ms)
+    assert after.deferred_ms is not None

@@ -27,6 +27,10 @@ Record = Mapping[str, Value]
 Tag = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,62}$")]
 
 
+# A spreadsheet takes a cell that begins so for a formula, and what people told may stand there.
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
 class Kind(StrEnum):
     """What is uploaded."""
 
@@ -175,7 +179,11 @@ def write(mapping: FieldMapping, kind: Kind, rows: Sequence[Record], zone: ZoneI
             text = io.StringIO(newline="")
             writer = csv.DictWriter(text, [one.to for one in how.fields], lineterminator="\r\n")
             writer.writeheader()
-            writer.writerows(records)
+            told = {one.to for one in how.fields if one.from_ is not None and one.map is None}
+            for record in records:
+                writer.writerow(
+                    {to: _inert(value) if to in told else value for to, value in record.items()}
+                )
             return text.getvalue().encode()
         case _:
             inner = "".join(_element(how.record, _inner(each)) for each in records)
@@ -199,6 +207,13 @@ def _value(one: FieldMap, row: Record, zone: ZoneInfo) -> Value:
         raise RejectedError(f"{row.get('id', '')}: {one.to} is required, and {one.from_} is empty")
     if one.most is not None and isinstance(value, str):
         value = value[: one.most]
+    return value
+
+
+def _inert(value: Value) -> Value:
+    """Mark text as text where a spreadsheet would compute it; a lone sign is none."""
+    if isinstance(value, str) and len(value) > 1 and value.startswith(FORMULA):
+        return f"'{value}"
     return value
 
 

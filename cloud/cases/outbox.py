@@ -22,6 +22,7 @@ from cloud.state import schema
 from cloud.state.database import Database, retrying
 from contract.errors import GridwardenError, RejectedError, StorageError
 
+REJECTED = "rejected: "  # what the error of a message begins with that was refused for good
 PER_TRANSACTION = 20  # others write the same database: hold it for milliseconds only
 FIRST_BACKOFF_MS = 1_000
 LONGEST_BACKOFF_MS = 600_000
@@ -47,6 +48,46 @@ class DrainReport:
             failed=self.failed + other.failed,
             more=other.more,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """A message that the ledger refused for good. key: the alert it is about."""
+
+    id: int
+    topic: str
+    key: str
+    created_ms: int
+    attempts: int
+    error: str
+
+
+def rejected(connection: sa.Connection, limit: int = 100) -> list[Rejected]:
+    """Return what the ledger refused, the latest first."""
+    table = schema.outbox
+    query = sa.select(table).where(_is_rejected()).order_by(table.c.id.desc()).limit(limit)
+    return [
+        Rejected(
+            id=row.id,
+            topic=row.topic,
+            key=row.key,
+            created_ms=row.created_ms,
+            attempts=row.attempts,
+            error=row.error.removeprefix(REJECTED),
+        )
+        for row in connection.execute(query)
+    ]
+
+
+def count_rejected(connection: sa.Connection) -> int:
+    """Return how many messages the ledger refused."""
+    query = sa.select(sa.func.count()).select_from(schema.outbox).where(_is_rejected())
+    return connection.scalar(query) or 0
+
+
+def _is_rejected() -> sa.ColumnElement[bool]:
+    table = schema.outbox
+    return sa.and_(table.c.done_ms.is_not(None), table.c.error.startswith(REJECTED))
 
 
 def drain(
@@ -113,7 +154,7 @@ def _one(
     except StorageError:
         raise
     except RejectedError as error:
-        _mark(connection, message, done_ms=now_ms, error=f"rejected: {error}")
+        _mark(connection, message, done_ms=now_ms, error=f"{REJECTED}{error}")
         return DrainReport(rejected=1)
     except (GridwardenError, IntegrityError) as error:
         backoff_ms = min(FIRST_BACKOFF_MS << min(message.attempts, 20), LONGEST_BACKOFF_MS)

@@ -78,6 +78,22 @@ def count(connection: sa.Connection) -> dict[str, int]:
     return {row.why: row.n for row in connection.execute(query)}
 
 
+def decided(connection: sa.Connection) -> dict[str, int]:
+    """Return how many alerts that waited have passed, and how many were refused."""
+    table = schema.case_waiting
+    query = sa.select(table.c.state, sa.func.count().label("n")).group_by(table.c.state)
+    found = {row.state: row.n for row in connection.execute(query)}
+    return {state: found.get(state, 0) for state in (PASSED, REFUSED)}
+
+
+def oldest_ms(connection: sa.Connection) -> int | None:
+    """Return since when the first of those that wait has waited; None if none does."""
+    table = schema.case_waiting
+    since = sa.select(sa.func.min(table.c.since_ms)).where(table.c.state == WAITING)
+    found: int | None = connection.scalar(since)
+    return found
+
+
 def ready(
     connection: sa.Connection,
     waiting: Waiting,

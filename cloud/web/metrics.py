@@ -17,8 +17,9 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from cloud.cases import deliveries
+from cloud.cases import deliveries, outbox, waiting
 from cloud.core.alert_policy import AlertPolicy
+from cloud.core.gate import Wait
 from cloud.core.isa_18_2 import State
 from cloud.core.topology import OWN_KINDS
 from cloud.series import hot
@@ -92,12 +93,23 @@ def _gauges(connection: sa.Connection, now_ms: int, policy: AlertPolicy) -> Iter
     for state, number in cases.counts(connection).items():
         opened.add_metric([state], number)
     yield opened
+    yield GaugeMetricFamily(
+        "gridwarden_cases_singled_out",
+        "Open cases that stand out as recurring",
+        value=cases.singled_out(connection),
+    )
+    yield from _gate(connection, now_ms)
     told = GaugeMetricFamily(
         "gridwarden_case_deliveries", "Steps for other systems", labels=["system", "state"]
     )
     for (system, standing), number in deliveries.counts(connection).items():
         told.add_metric([system, standing.value], number)
     yield told
+    yield GaugeMetricFamily(
+        "gridwarden_case_messages_rejected",
+        "Messages that the ledger itself refused",
+        value=outbox.count_rejected(connection),
+    )
     hot_blocks = sa.select(sa.func.count(schema.blocks.c.id)).where(
         schema.blocks.c.id > hot.sealed_upto(connection)
     )
@@ -134,6 +146,28 @@ def _behind(connection: sa.Connection, now_ms: int, policy: AlertPolicy) -> Iter
     ):
         if value is not None:
             yield GaugeMetricFamily(f"gridwarden_{name}", words, value=value)
+
+
+def _gate(connection: sa.Connection, now_ms: int) -> Iterator[Metric]:
+    wait = GaugeMetricFamily(
+        "gridwarden_gate_waiting", "Alerts that wait at the gate, by what for", labels=["why"]
+    )
+    found = waiting.count(connection)
+    for why in Wait:
+        wait.add_metric([why.value], found.get(why.value, 0))
+    yield wait
+    decided = GaugeMetricFamily(
+        "gridwarden_gate_decided", "Alerts that waited at the gate and do no more", labels=["state"]
+    )
+    for state, number in waiting.decided(connection).items():
+        decided.add_metric([state], number)
+    yield decided
+    oldest_ms = waiting.oldest_ms(connection)
+    yield GaugeMetricFamily(
+        "gridwarden_gate_oldest_seconds",
+        "For how long the first alert at the gate has waited",
+        value=max(0, now_ms - oldest_ms) / 1000 if oldest_ms else 0,
+    )
 
 
 def _alerts(connection: sa.Connection) -> Metric:

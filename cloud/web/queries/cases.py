@@ -77,6 +77,15 @@ def counts(connection: sa.Connection) -> dict[str, int]:
     return found
 
 
+def singled_out(connection: sa.Connection) -> int:
+    """Return how many open cases stand out as recurring."""
+    table = schema.cases
+    often = sa.select(sa.func.count()).where(
+        table.c.state.in_([state.value for state in OPEN_STATES]), table.c.singled_ms.is_not(None)
+    )
+    return connection.scalar(often) or 0
+
+
 def _next_steps(found: rows.CaseDetail, actor: Actor) -> list[models.NextStep]:
     case = found.case
     asked_for = found.request is not None

@@ -62,6 +62,15 @@ def test_records_are_written_as_the_platform_takes_them(tmp_path: Path, form: st
     assert read(write(mapping(tmp_path, form), Kind.CASES, [ROW], ZONE), form) == WRITTEN
 
 
+@pytest.mark.parametrize("told", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"])
+def test_a_spreadsheet_computes_nothing_that_people_told(tmp_path: Path, told: str) -> None:
+    row = {**ROW, "description": told, "longitude": -113.6}
+    written = write(mapping(tmp_path, "csv"), Kind.CASES, [row], ZONE)
+    assert read(written, "csv")[4:6] == [f"'{told[:4]}", "-113.6"]
+    for form in ("json", "xml"):  # nothing computes these
+        assert read(write(mapping(tmp_path, form), Kind.CASES, [row], ZONE), form)[4] == told[:4]
+
+
 @pytest.mark.parametrize(
     ("wrong", "right", "words"),
     [

@@ -9,7 +9,14 @@ import sqlalchemy as sa
 from cloud import alerts
 from cloud.alerts import Alert
 from cloud.cases import CASE_SYSTEMS, ledger
-from cloud.cases.outbox import FIRST_BACKOFF_MS, LONGEST_BACKOFF_MS, DrainReport, drain
+from cloud.cases.outbox import (
+    FIRST_BACKOFF_MS,
+    LONGEST_BACKOFF_MS,
+    DrainReport,
+    count_rejected,
+    drain,
+    rejected,
+)
 from cloud.core.case_steps import Step
 from cloud.core.gate import Decision, GatePolicy
 from cloud.core.model import ConditionEvent
@@ -145,6 +152,15 @@ def test_what_is_refused_for_good_is_kept_with_its_reason(filled: Database) -> N
     with filled.read() as connection:
         errors = list(connection.scalars(sa.select(schema.outbox.c.error)))
     assert errors == ["rejected: unknown", ""]
+
+
+def test_what_was_refused_for_good_is_shown_to_people(filled: Database) -> None:
+    say(filled, began(0))
+    drain(filled, Elsewhere(lambda _: RejectedError("no such street")), GATE, NOW_MS)
+    with filled.read() as connection:
+        (found,) = rejected(connection)
+        assert (found.topic, found.error, found.attempts) == ("alert.raised", "no such street", 1)
+        assert count_rejected(connection) == 1
 
 
 def test_a_crash_between_two_messages_repeats_none(filled: Database) -> None:

@@ -181,10 +181,7 @@ def test_the_trail_is_never_changed(
     assert ANYBODY.only_handles is False
 
 
-def test_what_is_supervised_while_it_is_deferred_stays_deferred(
-    database: Database, case: str
-) -> None:
-    do(database, case, Step.DISPATCH)
+def test_supervised_while_it_is_deferred_it_stays_deferred(database: Database, case: str) -> None:
     deferred = do(database, case, Step.DEFER)
     after = do(database, case, Step.SUPERVISE)
     assert after.state is State.DEFERRED

@@ -104,6 +104,11 @@ async def test_metrics(stranger: httpx.AsyncClient, database: Database) -> None:
     assert found["gridwarden_alerts", ("state", "RTNUN")] == 1
     assert found["gridwarden_alerts", ("state", "SHLVD")] == 0
     assert found["gridwarden_cases_open", ("state", "handled")] == 1
+    assert found["gridwarden_cases_singled_out",] == 0
+    assert found["gridwarden_gate_waiting", ("why", "flood")] == 0
+    assert found["gridwarden_gate_decided", ("state", "refused")] == 0
+    assert found["gridwarden_gate_oldest_seconds",] == 0
+    assert found["gridwarden_case_messages_rejected",] == 0
     assert found["gridwarden_devices",] == 10
     assert found["gridwarden_hot_blocks",] == 12
     assert found["gridwarden_outbox_waiting",] > 0

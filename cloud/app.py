@@ -11,13 +11,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from cloud.calendar_files import load_calendar
+from cloud.calendar_files import load_calendars
 from cloud.cases import CASE_SYSTEMS, others, outbox, timers
 from cloud.cases.forgetting import Forgetting
 from cloud.cases.release import release
 from cloud.commander import Commander
 from cloud.config import CloudConfig
-from cloud.core.calendar import Holidays
 from cloud.core.gate import GatePolicy
 from cloud.core.retention import RawRetention
 from cloud.intake import MqttIntake
@@ -25,6 +24,7 @@ from cloud.notify import worker as notify
 from cloud.pipeline import Line
 from cloud.ports import OpenedStore, SeriesStore
 from cloud.rules.loader import RuleSet, load_rules
+from cloud.rules.warnings import warnings
 from cloud.series import Site, open_store
 from cloud.series.importing import Imported, Importer, Part
 from cloud.series.keeper import Keeper, Timing
@@ -102,7 +102,7 @@ def rules(config: CloudConfig, instead: Path | None = None) -> RuleSet:
         config.rules.files,
         config.rules.overrides,
         datetime.now(UTC).astimezone(config.zone).date(),
-        load_calendar(config.rules.calendar) if config.rules.calendar else Holidays(),
+        load_calendars(config.rules.calendar),
         instead,
     )
 
@@ -113,6 +113,8 @@ def run_intake(config: CloudConfig, stop: threading.Event) -> None:
     Raises: ConfigError before anything starts; whatever ended one of them, after all have ended.
     """
     rule_set = rules(config)
+    for line in warnings(rule_set.rules, datetime.now(UTC).astimezone(config.zone).date()):
+        log.warning("%s", line)
     policy = config.case_policy
     with _opened(config) as database, exclusive(config.data / "intake.lock", "intake"):
         clock = SystemClock()

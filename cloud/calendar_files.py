@@ -1,18 +1,30 @@
-"""A city's calendar as a YAML file: holidays, and the weekends that are worked for them."""
+"""A city's calendar as YAML files: holidays, and the weekends that are worked for them.
+
+Rules and working time read the same files; those that are shipped are named without a path.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from cloud.core.calendar import Holidays
 from cloud.core.rules import Mark
 from contract.errors import ConfigError
 from contract.strict_yaml import check, read
 
+SHIPPED = Path(__file__).parent / "rules" / "calendars"
+
+
+def _one_or_more(value: object) -> object:
+    return [value] if isinstance(value, str | Path) else value
+
+
+Calendars = Annotated[tuple[Path, ...], BeforeValidator(_one_or_more)]
 Text = Annotated[str, Field(min_length=1)]
 
 
@@ -43,6 +55,28 @@ class CalendarFile(_Section):
     mark: Mark
     holidays: tuple[HolidaySpan, ...] = ()
     made_up: tuple[date, ...] = ()
+
+
+def shipped_calendars() -> list[str]:
+    """Return the names of the calendars that are shipped."""
+    return sorted(path.stem for path in SHIPPED.glob("*.yaml"))
+
+
+def calendar_paths(told: Sequence[Path], base: Path) -> tuple[Path, ...]:
+    """Return where calendars are: shipped ones by name, one's own from a folder on."""
+    shipped = shipped_calendars()
+    return tuple(SHIPPED / f"{one}.yaml" if str(one) in shipped else base / one for one in told)
+
+
+def load_calendars(paths: Sequence[Path]) -> Holidays:
+    """Read calendars into one, e.g. one of each year. Raises: ConfigError as load_calendar."""
+    found = [load_calendar(path) for path in paths]
+    days = {day for one in found for day in one.days}
+    made_up = {day for one in found for day in one.made_up}
+    if both := sorted(days & made_up):
+        files = ", ".join(str(path) for path in paths)
+        raise ConfigError(f"{files}: {both[0]} is a holiday in one and worked in another")
+    return Holidays(days=tuple(sorted(days)), made_up=tuple(sorted(made_up)))
 
 
 def load_calendar(path: Path) -> Holidays:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from cloud.calendar_files import Calendars, calendar_paths
 from cloud.cases.city import Cases, policy_of
 from cloud.cases.settings import CaseSystems, Open311Service, files_of
 from cloud.cases.settings import resolved as resolved_systems
@@ -152,7 +153,7 @@ class Rules(_Section):
     presets: tuple[str, ...] = ()
     files: tuple[Path, ...] = ()
     overrides: dict[str, dict[str, float]] = {}
-    calendar: Path | None = None
+    calendar: Calendars = ()
 
 
 class ShelveHours(_Section):
@@ -306,7 +307,7 @@ def load(path: Path) -> CloudConfig:
             "rules": config.rules.model_copy(
                 update={
                     "files": tuple(base / file for file in config.rules.files),
-                    "calendar": base / config.rules.calendar if config.rules.calendar else None,
+                    "calendar": calendar_paths(config.rules.calendar, base),
                 }
             ),
             "series": _series(config.series, base),
@@ -337,6 +338,9 @@ def load(path: Path) -> CloudConfig:
 
 
 def _cases(cases: Cases, base: Path) -> Cases:
+    work = cases.working_time
+    work = work.model_copy(update={"calendar": calendar_paths(work.calendar, base)})
+    cases = cases.model_copy(update={"working_time": work})
     if cases.grid is None:
         return cases
     grid = cases.grid.model_copy(update={"file": base / cases.grid.file})
@@ -358,8 +362,10 @@ def _files(config: CloudConfig) -> list[tuple[strict_yaml.Where, Path]]:
     files: list[tuple[strict_yaml.Where, Path]] = [
         (("rules", "files", index), file) for index, file in enumerate(config.rules.files)
     ]
-    if config.rules.calendar:
-        files.append((("rules", "calendar"), config.rules.calendar))
+    files += [(("rules", "calendar"), file) for file in config.rules.calendar]
+    files += [
+        (("cases", "working_time", "calendar"), file) for file in config.cases.working_time.calendar
+    ]
     if config.broker.password_file:
         files.append((("broker", "password_file"), config.broker.password_file))
     if influxdb := config.series.influxdb:

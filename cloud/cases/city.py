@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
+from cloud.calendar_files import Calendars, load_calendars
 from cloud.core.case_steps import Label
 from cloud.core.gate import CATEGORIES, Gate, GatePolicy, TimeLimits, UnitRule
 from cloud.core.grid import Cell, GridError, parse_grid
@@ -55,12 +56,16 @@ class Limits(_Section):
 
 
 class WorkingTime(_Section):
-    """When people work. made_up: days of weekends that are worked 调休."""
+    """When people work. made_up: days of weekends that are worked 调休.
+
+    calendar: files of holidays, as rules have them; what is said here counts over them.
+    """
 
     shifts: Annotated[tuple[Hours, ...], Field(min_length=1)] = ("08:30-12:00", "14:00-17:30")
     workdays: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri")
     holidays: tuple[date, ...] = ()
     made_up: tuple[date, ...] = ()
+    calendar: Calendars = ()
 
     @field_validator("shifts")
     @classmethod
@@ -71,12 +76,14 @@ class WorkingTime(_Section):
         return shifts
 
     def built(self, zone: ZoneInfo) -> Calendar:
+        """Return the same for the core. Raises: ConfigError for a calendar that is none."""
+        known = load_calendars(self.calendar)
         return Calendar(
             zone=zone,
             shifts=tuple(map(_hours, self.shifts)),
             workdays=frozenset(map(WEEKDAYS.index, self.workdays)),
-            holidays=frozenset(self.holidays),
-            made_up=frozenset(self.made_up),
+            holidays=frozenset({*known.days} - {*self.made_up} | {*self.holidays}),
+            made_up=frozenset({*known.made_up} - {*self.holidays} | {*self.made_up}),
         )
 
 

@@ -52,16 +52,19 @@ def narrowness(rule: Rule) -> Narrowness:
 def settled(rules: Sequence[Rule], on: date) -> list[Rule]:
     """Return the rules with `beats` filled in, as it is on a date.
 
-    A rule wins only over one whose time it covers: never with a narrower schedule, not before it
-    is effective, and not if it ends before the other.
+    A rule competes with those of its matter, and with the one whose id its matter is. It wins only
+    over one whose time it covers: never with a narrower schedule, not before it is effective, and
+    not if it ends before the other.
     """
     matters: defaultdict[str, list[Rule]] = defaultdict(list)
     for rule in rules:
-        matters[rule.matter or rule.id].append(rule)
+        for matter in {rule.matter or rule.id, rule.id}:
+            matters[matter].append(rule)
     beats = {
-        one.id: tuple(sorted(other.id for other in group if _wins(one, other, on)))
-        for group in matters.values()
-        for one in group
+        one.id: tuple(
+            sorted(other.id for other in matters[one.matter or one.id] if _wins(one, other, on))
+        )
+        for one in rules
     }
     return [replace(rule, beats=beats[rule.id]) for rule in rules]
 

@@ -80,7 +80,7 @@ class Rule:
     effective, until: local dates; in force from the first, no longer on the second.
     category:     GB/T 30428, "03-02"; "" for what makes no case.
     source, mark: where the limit is from, and how sure that is; timing_*: the deadband and delays.
-    source_zh:    the source in Chinese, where it is given.
+    source_zh, timing_source_zh: the sources in Chinese, where they are given.
     """
 
     id: str
@@ -113,6 +113,7 @@ class Rule:
     source_zh: str = ""
     mark: Mark
     timing_source: str = ""
+    timing_source_zh: str = ""
     timing_mark: Mark = Mark.JUDGEMENT
     effective: date
     until: date | None = None
@@ -126,6 +127,11 @@ class Rule:
     def provenance(self) -> str:
         """The source and how sure it is, in one line, as an alert carries it."""
         return f"{self.source} [{self.mark.value}]"
+
+    @property
+    def provenance_zh(self) -> str:
+        """The same in Chinese, where the rule says it; else as in `provenance`."""
+        return f"{self.source_zh or self.source} [{self.mark.value}]"
 
 
 @dataclass(frozen=True, kw_only=True)

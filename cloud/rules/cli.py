@@ -11,11 +11,13 @@ import msgspec
 import typer
 
 from cloud.backtest_cli import backtest
+from cloud.calendar_files import calendar_paths, load_calendars
 from cloud.core.checks import Check
 from cloud.core.rules import Rule
 from cloud.rules.explain_cli import explain
 from cloud.rules.loader import PRESETS, load_file, load_rules, preset_names
 from cloud.rules.tables import aligned
+from cloud.rules.warnings import warnings
 from contract.clock import SystemClock
 
 app = typer.Typer(no_args_is_help=True, help="List, check, explain and try alert rules.")
@@ -43,17 +45,31 @@ def check(
         list[Path] | None,
         typer.Argument(metavar="[FILE]...", help="Rules files; none: all shipped presets."),
     ] = None,
+    calendar: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Holidays: a file, or a shipped one's name."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Check rules files and show their rules; exit 2 with every problem if one is wrong."""
     presets = [] if files else preset_names()
-    found = load_rules(presets, files or [], {}, _today())
+    holidays = load_calendars(calendar_paths(calendar or [], Path()))
+    found = load_rules(presets, files or [], {}, _today(), holidays)
+    doubtful = warnings(found.rules, _today())
     for line in table(found.rules):
         typer.echo(line)
+    for line in doubtful:
+        typer.echo(f"warning: {line}", err=True)
     if as_json:
-        typer.echo(_json({"rules": len(found.rules), "fingerprint": found.fingerprint}))
+        told = {
+            "rules": len(found.rules),
+            "fingerprint": found.fingerprint,
+            "warnings": doubtful,
+        }
+        typer.echo(_json(told))
     else:
-        typer.echo(f"{len(found.rules)} rules, all right")
+        so = f"with {len(doubtful)} warnings" if doubtful else "all right"
+        typer.echo(f"{len(found.rules)} rules, {so}")
 
 
 @app.command(name="list")

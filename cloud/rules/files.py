@@ -153,6 +153,7 @@ class RuleDefaults(_Section):
     timing_source: Text | None = Field(
         default=None, description="where deadband and delays are from"
     )
+    timing_source_zh: Text | None = Field(default=None, description="the same in Chinese")
     timing_mark: Mark | None = Field(default=None, description="how sure they are")
     effective: date | None = Field(default=None, description="first local date it applies to")
     until: date | None = Field(default=None, description="first local date it no longer applies to")

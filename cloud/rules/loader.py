@@ -182,6 +182,7 @@ def _rule(file: RulesFile, entry: RuleEntry, holidays: Holidays) -> Rule:
         source_zh=said.get("source_zh", ""),
         mark=said["mark"],
         timing_source=said["timing_source"],
+        timing_source_zh=said.get("timing_source_zh", ""),
         timing_mark=said["timing_mark"],
         effective=said["effective"],
         until=said.get("until"),

@@ -69,6 +69,7 @@ def _changed(rule: Rule, overrides: Mapping[str, Mapping[str, float]]) -> Rule:
             limit=changes["limit"],
             source=f"this installation's configuration; before: {rule.limit:g} {rule.unit}, "
             f"{rule.source} [{rule.mark.value}]",
+            source_zh=f"本单位的配置；原为{rule.limit:g} {rule.unit}，{rule.provenance_zh}",
             mark=Mark.CONFIGURED,
         )
     timing = {key: value for key, value in changes.items() if key != "limit"}
@@ -79,6 +80,7 @@ def _changed(rule: Rule, overrides: Mapping[str, Mapping[str, float]]) -> Rule:
             on_delay_s=timing.get("on_delay_s", rule.on_delay_s),
             off_delay_s=timing.get("off_delay_s", rule.off_delay_s),
             timing_source="this installation's configuration",
+            timing_source_zh="本单位的配置",
             timing_mark=Mark.CONFIGURED,
         )
     return rule

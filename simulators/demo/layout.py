@@ -17,7 +17,6 @@ from simulators.simulation import DeviceRecord
 
 GATEWAY = "demo-cabinet"
 PRESETS = (
-    "noise-gb3096",
     "dust-db51-2682",
     "dust-gb3095",
     "water-gb3838",
@@ -90,6 +89,11 @@ class Layout:
     def has_account(self) -> Path:
         return self.data / "cloud" / "has-account"
 
+    @property
+    def rules(self) -> Path:
+        """Return the file of the demo's own rules."""
+        return self.data / "demo-rules.yaml"
+
     def log(self, name: str) -> Path:
         return self.data / "logs" / f"{name}.log"
 
@@ -120,6 +124,7 @@ class Layout:
         _write_private(self.nats_config, nats_config(self, ports))
 
     def write_cloud(self, ports: DemoPorts) -> None:
+        self.rules.write_text(_yaml(noise_rules()), encoding="utf-8")
         self.cloud_config.write_text(_yaml(cloud_config(self, ports)))
 
     def write_edge(self, ports: DemoPorts, devices: Sequence[DeviceRecord]) -> None:
@@ -166,10 +171,47 @@ def cloud_config(layout: Layout, ports: DemoPorts) -> dict[str, object]:
         "timezone": "Asia/Shanghai",
         "rules": {
             "presets": list(PRESETS),
+            "files": [layout.rules.name],
             "overrides": {"*": {"on_delay_s": 1.5, "off_delay_s": 3}},
         },
         "seal": {"every_s": 15},
         "commands": {"keys": str(layout.command_key.parent)},
+    }
+
+
+def noise_rules() -> dict[str, object]:
+    """Return rules on noise for a demo: the preset's are on whole hours, which nobody waits for."""
+    said = "GB 3096-2008, class 2, {} {} dB(A); compared at once, for the demo"
+    said_zh = "GB 3096-2008，2类，{}{} dB(A)；演示中逐条比较"
+    return {
+        "preset": "demo",
+        "version": 1,
+        "title": {"zh": "演示", "en": "Demo"},
+        "defaults": {
+            "kind": "noise",
+            "measurement": ["noise_laeq", "noise_la"],
+            "direction": "above",
+            "unit": "dB(A)",
+            "severity": "medium",
+            "category": "05-08",
+            "deadband": 3,
+            "mark": "judgement",
+            "timing_source": "the demo's own",
+            "timing_source_zh": "演示专用",
+            "timing_mark": "judgement",
+            "effective": "2008-10-01",
+        },
+        "rules": [
+            {
+                "id": f"demo.noise.{time}",
+                "title": {"zh": f"{time_zh}噪声超标", "en": f"Noise by {time}"},
+                "schedule": time,
+                "limit": limit,
+                "source": said.format(time, limit),
+                "source_zh": said_zh.format(time_zh, limit),
+            }
+            for time, time_zh, limit in (("day", "昼间", 60), ("night", "夜间", 50))
+        ],
     }
 
 

@@ -46,6 +46,22 @@ def test_the_example_of_the_documentation_is_read(tmp_path: Path) -> None:
     assert policy.gate.hours == (time(6), time(22))
 
 
+def test_working_time_reads_the_calendars_that_rules_read(tmp_path: Path) -> None:
+    """Days that are said beside them count over them."""
+    calendar = load(
+        write(
+            tmp_path,
+            "cases: {working_time: {calendar: china-2026, holidays: [2026-10-10, 2026-12-24],"
+            " made_up: [2026-10-07]}}\n",
+        )
+    ).case_policy.calendar
+    works = {day: calendar.works(date(2026, *day)) for day in ((10, 6), (10, 7), (9, 20), (12, 24))}
+    assert works == {(10, 6): False, (10, 7): True, (9, 20): True, (12, 24): False}
+    assert not calendar.works(date(2026, 10, 10))
+    with pytest.raises(ConfigError, match=r"working_time\.calendar: no such file"):
+        load(write(tmp_path, "cases: {working_time: {calendar: china-1926}}\n"))
+
+
 def test_every_key_is_documented() -> None:
     text = DOCS.read_text(encoding="utf-8")
     assert [key for key in Cases.model_fields if f"  {key}:" not in text] == []

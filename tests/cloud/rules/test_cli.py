@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from datetime import time
+from datetime import UTC, datetime, time
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,33 @@ def test_check_without_files_shows_every_shipped_rule() -> None:
     (line,) = [one for one in lines if one.startswith("noise-gb3096.2.night ")]
     for word in ("night", "noise_laeq/noise_la > 50 dB(A)", "05-08", " S ", "GB 3096-2008"):
         assert word in line
+
+
+def test_check_warns_of_holidays_that_no_calendar_tells(tmp_path: Path) -> None:
+    year = datetime.now(UTC).year
+    ours, calendar = tmp_path / "ours.yaml", tmp_path / "days.yaml"
+    ours.write_text(
+        "preset: ours\nversion: 1\ntitle: {zh: 本市, en: ours}\nrules:\n"
+        "  - {id: ours.feast, title: {zh: 节, en: feast}, times: {days: [holiday]}, kind: noise,\n"
+        "     measurement: noise_laeq, direction: above, limit: 58, unit: dB(A), severity: low,\n"
+        "     category: '', source: x, mark: P, timing_source: x, timing_mark: P,\n"
+        "     effective: 2020-01-01}\n",
+        encoding="utf-8",
+    )
+    calendar.write_text(
+        f"calendar: x\nsource: x\nmark: P\n"
+        f"holidays: [{{zh: 节, en: feast, first: {year}-05-01, last: {year}-05-01}}]\n",
+        encoding="utf-8",
+    )
+    done = gridwarden("rules", "check", str(ours))
+    assert done.returncode == 0
+    assert (
+        f"'ours.feast': times.days asks for holiday, but no calendar names a holiday of {year}:"
+        " it is never in force" in done.stderr
+    )
+    assert done.stdout.splitlines()[-1] == "1 rules, with 1 warnings"
+    done = gridwarden("rules", "check", str(ours), "--calendar", str(calendar))
+    assert (done.stderr, done.stdout.splitlines()[-1]) == ("", "1 rules, all right")
 
 
 def test_check_of_a_wrong_file_exits_2_with_every_problem(tmp_path: Path) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from pathlib import Path
 
 import pytest
 
 from cloud.core.checks import NoData, OutOfRange, Statistic, Stuck, Value, Window
 from cloud.core.gate import CATEGORIES
 from cloud.core.model import Device, Severity
+from cloud.core.narrowing import Standing, explain
 from cloud.core.rules import Direction, Mark, Rule, Schedule, resolve
 from cloud.rules.loader import PRESETS, load_file, load_rules, preset_names
 from contract.quantities import QUANTITIES, Kind, quantity_of
@@ -29,7 +31,7 @@ def limits(
     return {
         (name, rule.schedule.value, rule.severity.value): rule.limit
         for rule, name in found
-        if isinstance(rule.check, Value)
+        if isinstance(rule.check, Value | Window)
         and rule.effective <= on
         and (rule.until is None or on < rule.until)
     }
@@ -48,7 +50,11 @@ def test_a_preset_is_named_as_its_file_and_so_are_its_rules(name: str) -> None:
 def test_every_rule_says_where_it_is_from(rule: Rule) -> None:
     assert rule.source
     assert rule.timing_source
-    assert rule.title_zh
+    assert rule.effective >= date(2000, 1, 1)
+    for chinese in (rule.source_zh, rule.timing_source_zh, rule.title_zh):
+        assert re.search("[\u4e00-\u9fff]", chinese), chinese
+        assert not re.search(r"\b(our|judgement|after|class|most|least)\b", chinese)
+    assert rule.matter
     assert rule.title_en
     assert rule.mark is not Mark.CONFIGURED
     assert (rule.mark is Mark.JUDGEMENT) == bool(re.match(r"our judgement|presumed", rule.source))
@@ -78,6 +84,7 @@ def test_the_presets_that_must_be_there() -> None:
         "manhole-tilt",
         "noise-gb12523",
         "noise-gb3096",
+        "sewage-overflow",
         "underpass-depth",
         "water-black-odorous",
         "water-gb3838",
@@ -120,6 +127,88 @@ def test_noise_of_construction(on: date) -> None:
         ("noise_laeq", "night", "medium"): 55,
         ("noise_lmax", "night", "medium"): 70,
     }
+
+
+@pytest.mark.parametrize(
+    ("preset", "over_s"), [("noise-gb3096", 3600), ("noise-gb12523", 1200), ("noise-gb22337", 1200)]
+)
+def test_limits_of_equivalent_levels_are_held_against_equivalent_levels(
+    preset: str, over_s: float
+) -> None:
+    """The LAeq of a window by the clock, with the readings that it needs; peaks are at once."""
+    for rule in load_file(PRESETS / f"{preset}.yaml"):
+        if rule.measurements == ("noise_lmax",):
+            assert rule.check == Value()
+            assert rule.on_delay_s == 0
+        else:
+            assert rule.check == Window(
+                statistic=Statistic.MEAN, over_s=over_s, aligned=True, valid_rate=0.75
+            )
+
+
+def test_a_utility_tunnels_level_takes_the_place_of_the_first() -> None:
+    found = {place: limits("gas", {"place": place}, "gas_lel") for place in ("utility-tunnel", "")}
+    assert found["utility-tunnel"] == {
+        ("gas_lel", "always", "high"): 20,
+        ("gas_lel", "always", "critical"): 50,
+    }
+    assert found[""] == {
+        ("gas_lel", "always", "high"): 25,
+        ("gas_lel", "always", "critical"): 50,
+    }
+
+
+def test_sewers_that_fill() -> None:
+    device = Device(id="s", kind="manhole", tags={"cover": "sewage"})
+    found = {ALL.rules[index].id for index, _ in resolve(ALL.rules, device, ["water_depth"])}
+    assert {"sewage-overflow.filling", "sewage-overflow.rising"} <= found
+    assert [level.limit for level in ALL.by_id["sewage-overflow.filling"].levels] == [120, 170]
+    assert all(rule.mark is Mark.JUDGEMENT for rule in load_file(PRESETS / "sewage-overflow.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("matter", "beaten"),
+    [
+        ("noise-gb3096.level", {"noise-gb3096.2.day", "noise-gb3096.2.night"}),
+        ("noise-gb3096.2.night", {"noise-gb3096.2.night"}),  # a rule by its id
+    ],
+)
+def test_a_citys_narrower_rule_wins_over_the_shipped(
+    tmp_path: Path, matter: str, beaten: set[str]
+) -> None:
+    ours = tmp_path / "ours.yaml"
+    ours.write_text(
+        f"""
+preset: ours
+version: 1
+title: {{zh: 本市, en: ours}}
+rules:
+  - id: ours.square
+    title: {{zh: 广场, en: square}}
+    kind: noise
+    devices: noise-1
+    matter: {matter}
+    measurement: [noise_laeq, noise_la]
+    direction: above
+    limit: 58
+    unit: dB(A)
+    severity: medium
+    category: "05-08"
+    source: the city
+    mark: P
+    timing_source: the city
+    timing_mark: P
+    effective: 2020-01-01
+""",
+        encoding="utf-8",
+    )
+    rules = load_rules(["noise-gb3096"], [ours], {}, TODAY).rules
+    device = Device(id="noise-1", kind="noise", tags={"area_class": "2"})
+    told = explain(rules, device, ["noise_laeq", "noise_lmax"])
+    lost = {one.rule.id for one in told if one.standing is Standing.BEATEN}
+    assert lost == beaten
+    applies = {one.rule.id for one in told if one.standing is Standing.APPLIES}
+    assert {"ours.square", "noise-gb3096.2.night-peak"} <= applies
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from cloud.core.backtest import DAY_MS, EXAMPLES, Backtest, Comparison
+from cloud.cases.handling import handlings
+from cloud.core.backtest import DAY_MS, EXAMPLES, Backtest, Comparison, Example
 from cloud.core.checks import Difference, Value
 from cloud.core.evaluate import GAP_PERIODS, LEAST_GAP_S
 from cloud.core.gate import GatePolicy
@@ -24,6 +25,11 @@ MOST_DAYS = 400
 MOST_REACH_MS = 8 * DAY_MS  # no rule looks further back than this
 MOST_AT_ONCE = 4_000_000  # readings; more than these in a day make for shorter steps
 UNKNOWN_PERIOD_S = 60.0
+
+HANDLINGS_MS = 365 * DAY_MS  # so far back the ledger is asked how long handling takes
+LONGEST_STRETCH_MS = 6 * 3_600_000
+LEAST_MARGIN_MS = 600_000
+STRETCH_POINTS = 300
 
 Tell = Callable[[int, int], None]
 
@@ -49,6 +55,16 @@ class Tested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """Readings about an alert: each step's begin and mean; None where none is usable."""
+
+    from_ms: int
+    until_ms: int
+    at_ms: tuple[int, ...]
+    value: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
     """What is asked for: from_ms <= t < until_ms, of one device, or of all for ""."""
 
@@ -67,8 +83,11 @@ def backtest(
     changed: RuleSet,
     span: Span,
     tell: Tell | None = None,
+    at_once: int = MOST_AT_ONCE,
 ) -> Tested:
-    """Run both sets of rules over stored readings. tell: hears how much of the time is done.
+    """Run both sets of rules over stored readings.
+
+    tell: hears how much of the time is done; what it raises ends the run. at_once: readings.
 
     Raises: InvalidError for a period of nothing or over 400 days; NotFoundError for a device that
     is not there; StorageError.
@@ -77,6 +96,7 @@ def backtest(
         raise InvalidError(f"a period must end after it begins, and be of at most {MOST_DAYS} days")
     with database.read() as connection:
         registry = Registry.load(connection)
+        seen = handlings(connection, span.until_ms - HANDLINGS_MS)
     mine = registry.series_of(span.device) if span.device else list(registry.all_series())
     if not mine:
         raise NotFoundError(f"no device {span.device!r}" if span.device else "there are no series")
@@ -86,7 +106,7 @@ def backtest(
     noises = {one.id: Noise(_gap_ms(one)) for one in mine} if span.device else {}
     numbers = [one.id for one in series]
     begun_ms = at_ms = span.from_ms - min(test.reach_ms(), MOST_REACH_MS)
-    step_ms = _step_ms(series)
+    step_ms = _step_ms(series, at_once)
     while at_ms < span.until_ms:
         # Up to the end of a UTC day, or of a part of one: so the store reads each file once.
         until_ms = min((at_ms // step_ms + 1) * step_ms, span.until_ms)
@@ -101,7 +121,7 @@ def backtest(
         if tell:
             tell(at_ms - begun_ms, span.until_ms - begun_ms)
     return Tested(
-        compared=test.compare(policy, span.examples),
+        compared=test.compare(policy, span.examples, seen),
         advice=tuple(_advice(test, changed, mine, noises)),
     )
 
@@ -128,10 +148,33 @@ def _advice(
     return found
 
 
-def _step_ms(series: Sequence[Series]) -> int:
+def readings_due(series: Sequence[Series], from_ms: int, until_ms: int) -> int:
+    """Return about how many readings there should be in a period."""
+    return round(_per_day(series) * (until_ms - from_ms) / DAY_MS)
+
+
+def stretch(store: SeriesStore, series: int, example: Example, until_ms: int) -> Stretch:
+    """Return the readings about an alert, averaged where there are many. Raises: StorageError."""
+    ended_ms = min(until_ms if example.ended_ms is None else example.ended_ms, until_ms)
+    length_ms = min(max(ended_ms - example.began_ms, 0), LONGEST_STRETCH_MS)
+    margin_ms = max(length_ms // 2, LEAST_MARGIN_MS)
+    from_ms = example.began_ms - margin_ms
+    to_ms = min(example.began_ms + length_ms + margin_ms, until_ms)
+    step_ms = max(1_000, -(-(to_ms - from_ms) // STRETCH_POINTS))
+    points = store.stepped(series, from_ms, max(to_ms, from_ms + 1), step_ms)
+    return Stretch(
+        from_ms=from_ms, until_ms=to_ms, at_ms=tuple(points.from_ms), value=tuple(points.mean)
+    )
+
+
+def _per_day(series: Sequence[Series]) -> float:
+    return sum(86_400 / (one.device.period_s or UNKNOWN_PERIOD_S) for one in series)
+
+
+def _step_ms(series: Sequence[Series], at_once: int) -> int:
     """Return a day, or a part of it that divides it, for as much as is taken at once."""
-    per_day = sum(86_400 / (one.device.period_s or UNKNOWN_PERIOD_S) for one in series)
-    parts = next((n for n in (1, 2, 4, 8, 24, 48, 96, 288) if per_day / n <= MOST_AT_ONCE), 1440)
+    per_day = _per_day(series)
+    parts = next((n for n in (1, 2, 4, 8, 24, 48, 96, 288) if per_day / n <= at_once), 1440)
     return DAY_MS // parts
 
 

@@ -19,7 +19,10 @@ from cloud.state.migrate import require_current
 from contract.clock import SystemClock, iso_utc
 
 TOLD_EVERY_S = 2.0
-HEADER = f"{'RULE':<43}{'ALERTS':>8}{'A DAY':>9}{'FLOODS':>8}{'CHATTER':>9}{'STALE':>7}{'CASES':>7}"
+HEADER = (
+    f"{'RULE':<43}{'ALERTS':>8}{'A DAY':>9}{'FLOODS':>8}{'CHATTER':>9}{'STALE':>7}{'CASES':>7}"
+    f"{'CONFIRM':>9}{'OVERDUE':>9}"
+)
 
 
 def backtest(
@@ -99,9 +102,10 @@ def _rows(name: str, current: Figures | None, changed: Figures | None) -> Iterat
 def _row(name: str, which: str, one: Figures | None) -> str:
     if one is None:
         return f"{name:<34}{which:<9}{'no such rule':>13}"
+    late = "-" if one.overdue is None else f"{one.overdue:.1f}"
     return (
         f"{name:<34}{which:<9}{one.alerts:>8}{one.alerts_a_day:>9.2f}{one.floods:>8}"
-        f"{one.chattering:>9}{one.stale:>7}{one.cases:>7}"
+        f"{one.chattering:>9}{one.stale:>7}{one.cases:>7}{one.to_confirm:>9}{late:>9}"
     )
 
 

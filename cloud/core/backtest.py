@@ -2,8 +2,9 @@
 
 Every condition that began counts as an alert, and every rise calls once more. Nothing of what
 people and the alert policy do is played: shelving, maintenance, suppression, groups, realarms.
-Cases are alerts that the gate lets through, each for itself: that an open case of the same matter
-takes in further alerts depends on when people close it, which nobody can replay.
+Cases are alerts that the gate lets through (cloud/core/case_load.py), each for itself: that an open
+case of the same matter takes in further alerts depends on when people close it, which nobody can
+replay.
 """
 
 from __future__ import annotations
@@ -11,13 +12,23 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from cloud.core.case_load import (
+    NO_HANDLINGS,
+    Handlings,
+    Passage,
+    Passed,
+    Raised,
+    overdue,
+    pass_gate,
+)
 from cloud.core.columns import Columns
 from cloud.core.evaluate import Engine
-from cloud.core.gate import GatePolicy, Wait, decide, waits_for
+from cloud.core.gate import GatePolicy
 from cloud.core.model import (
     ConditionBegan,
     ConditionEnded,
@@ -42,6 +53,7 @@ class Example:
 
     device: str
     rule: str
+    measurement: str
     began_ms: int
     ended_ms: int | None
     value: float
@@ -53,6 +65,8 @@ class Figures:
 
     calls:      alerts and their rises. in_floods: alerts that were part of a flood.
     chattering: rules on a device that called three times within a minute. cases: see the module.
+    to_confirm: alerts that would wait for a person's word. queued: cases that a flood held up.
+    overdue:    cases handled too late, expected of how long handling took; None if never seen.
     """
 
     alerts: int
@@ -64,6 +78,9 @@ class Figures:
     chattering: int
     stale: int
     cases: int
+    to_confirm: int = 0
+    queued: int = 0
+    overdue: float | None = None
     examples: tuple[Example, ...] = ()
 
 
@@ -84,6 +101,13 @@ class Comparison:
     readings: int
     current: Outcome
     changed: Outcome
+
+
+class _Cases(TypedDict):
+    cases: int
+    to_confirm: int
+    queued: int
+    overdue: float | None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -108,6 +132,7 @@ class Run:
         self._rules = rules
         self._only = only
         self._devices: dict[str, Device] = {one.device.id: one.device for one in bound}
+        self._measurements = {one.id: one.measurement for one in bound}
         self._alerts: list[_Alert] = []
         self._open: dict[tuple[str, int], _Alert] = {}
         self._engine = Engine(rules.rules, zone, cut_for(DayHours(), rules.rules))
@@ -128,7 +153,12 @@ class Run:
         self._note(self._engine.advance(until_ms - 1))
 
     def outcome(
-        self, from_ms: int, until_ms: int, policy: GatePolicy, examples: int = EXAMPLES
+        self,
+        from_ms: int,
+        until_ms: int,
+        policy: GatePolicy,
+        examples: int = EXAMPLES,
+        handlings: Handlings = NO_HANDLINGS,
     ) -> Outcome:
         """Return the figures of what was raised from from_ms on, before until_ms."""
         calls: dict[str, list[Annunciation]] = defaultdict(list)
@@ -145,18 +175,19 @@ class Run:
         chattering = Counter(one.rule for one in found.chattering)
         stale = Counter(one.rule for one in found.stale)
         days = (until_ms - from_ms) / DAY_MS
+        passed = self._passed([one for found in mine.values() for one in found], until_ms, policy)
         rules = {
             rule.id: Figures(
-                alerts=len(alerts := mine[rule.id]),
+                alerts=len(mine[rule.id]),
                 calls=len(calls[rule.id]),
-                alerts_a_day=len(alerts) / days,
+                alerts_a_day=len(mine[rule.id]) / days,
                 floods=len(floods[rule.id]),
-                in_floods=sum(one.id in flooded for one in alerts),
+                in_floods=sum(one.id in flooded for one in mine[rule.id]),
                 flood_percent=_percent(floods[rule.id], until_ms - from_ms),
                 chattering=chattering[rule.id],
                 stale=stale[rule.id],
-                cases=sum(self._makes_case(one, until_ms, policy) for one in alerts),
-                examples=tuple(map(_example, alerts[:examples])),
+                **_of_cases([passed[one.id] for one in mine[rule.id]], handlings),
+                examples=tuple(map(self._example, mine[rule.id][:examples])),
             )
             for rule in self._rules.rules
         }
@@ -169,7 +200,7 @@ class Run:
             flood_percent=found.figures[Figure.FLOOD],
             chattering=len(found.chattering),
             stale=len(found.stale),
-            cases=sum(one.cases for one in rules.values()),
+            **_of_cases(list(passed.values()), handlings),
         )
         return Outcome(total=total, rules=rules)
 
@@ -198,23 +229,34 @@ class Run:
                 floods[rule].append(flood)
         return floods
 
-    def _makes_case(self, alert: _Alert, until_ms: int, policy: GatePolicy) -> bool:
-        """Whether the gate lets an alert through, as severe as it became and as long as it was."""
+    def _passed(
+        self, alerts: Sequence[_Alert], until_ms: int, policy: GatePolicy
+    ) -> dict[str, Passed]:
+        """Return what becomes of each alert at the gate, as severe as it became."""
+        raised = [
+            Raised(
+                severity=one.severity,
+                category=self._rules.by_id[one.began.rule].category,
+                device=self._devices[one.began.device],
+                began_ms=one.began.began_ms,
+                raised_ms=one.began.observed_ms,
+                until_ms=one.ended_ms,
+            )
+            for one in alerts
+        ]
+        found = pass_gate(raised, until_ms, policy)
+        return {alert.id: passed for alert, passed in zip(alerts, found, strict=True)}
+
+    def _example(self, alert: _Alert) -> Example:
         began = alert.began
-        decision = decide(
-            alert.severity,
-            self._rules.by_id[began.rule].category,
-            self._devices[began.device],
-            began.observed_ms,
-            policy,
+        return Example(
+            device=began.device,
+            rule=began.rule,
+            measurement=self._measurements[began.series],
+            began_ms=began.began_ms,
+            ended_ms=alert.ended_ms,
+            value=began.value,
         )
-        if not decision.opens:
-            return False
-        last_ms = until_ms if alert.ended_ms is None else alert.ended_ms
-        waits = waits_for(
-            alert.severity, decision.category, began.observed_ms, last_ms, policy, confirmed=False
-        )
-        return waits is not Wait.LASTING
 
     def _standing(self, alert: _Alert) -> Standing:
         return Standing(
@@ -262,14 +304,19 @@ class Backtest:
         if self.changed is not self.current:
             self.changed.feed(in_time, until_ms)
 
-    def compare(self, policy: GatePolicy, examples: int = EXAMPLES) -> Comparison:
+    def compare(
+        self,
+        policy: GatePolicy,
+        examples: int = EXAMPLES,
+        handlings: Handlings = NO_HANDLINGS,
+    ) -> Comparison:
         """Compare what both would have raised up to what has been fed.
 
         Raises: ValueError if nothing of the period has been fed.
         """
         span = self._from_ms, self._until_ms
-        current = self.current.outcome(*span, policy, examples)
-        changed = self.changed.outcome(*span, policy, examples)
+        current = self.current.outcome(*span, policy, examples, handlings)
+        changed = self.changed.outcome(*span, policy, examples, handlings)
         return Comparison(
             from_ms=span[0],
             until_ms=span[1],
@@ -300,12 +347,10 @@ def _percent(floods: Sequence[Flood], of_ms: int) -> float:
     return 100 * sum(flood.until_ms - flood.from_ms for flood in floods) / of_ms
 
 
-def _example(alert: _Alert) -> Example:
-    began = alert.began
-    return Example(
-        device=began.device,
-        rule=began.rule,
-        began_ms=began.began_ms,
-        ended_ms=alert.ended_ms,
-        value=began.value,
-    )
+def _of_cases(passed: Sequence[Passed], handlings: Handlings) -> _Cases:
+    return {
+        "cases": sum(one.passage is Passage.CASE for one in passed),
+        "to_confirm": sum(one.passage is Passage.CONFIRM for one in passed),
+        "queued": sum(one.queued for one in passed),
+        "overdue": overdue(passed, handlings),
+    }

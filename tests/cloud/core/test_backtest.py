@@ -48,10 +48,18 @@ def test_a_delay_takes_the_chatter_away_and_leaves_what_lasts() -> None:
     assert (now.alerts, now.calls, now.alerts_a_day, now.chattering, now.cases) == (4, 4, 4.0, 1, 4)
     assert (then.alerts, then.calls, then.chattering, then.cases) == (1, 1, 0, 1)
     assert found.current.rules["loud"].examples == (
-        Example(device="noise-1", rule="loud", began_ms=T0_MS, ended_ms=T0_MS + 10_000, value=61.0),
         Example(
             device="noise-1",
             rule="loud",
+            measurement="noise_laeq",
+            began_ms=T0_MS,
+            ended_ms=T0_MS + 10_000,
+            value=61.0,
+        ),
+        Example(
+            device="noise-1",
+            rule="loud",
+            measurement="noise_laeq",
             began_ms=T0_MS + 20_000,
             ended_ms=T0_MS + 30_000,
             value=61.0,

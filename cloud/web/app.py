@@ -13,6 +13,7 @@ from starlette.staticfiles import StaticFiles
 from cloud.web import callbacks, health, metrics, problems, signin
 from cloud.web.api import (
     alerts,
+    backtests,
     cases,
     commands,
     completeness,
@@ -46,6 +47,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     performance.router,  # before /alerts/{alert}
     alerts.router,
     maintenance.router,
+    backtests.router,
     cases.router,
     completeness.router,
     gateways.router,

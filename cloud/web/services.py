@@ -13,6 +13,7 @@ from cloud.core.rules import RuleSet
 from cloud.core.schedule import DayHours
 from cloud.ports import SeriesStore
 from cloud.state.database import Database
+from cloud.web.backtests import Backtests
 from contract.clock import Clock
 
 
@@ -39,4 +40,5 @@ class Services:
     policy: GatePolicy = field(default_factory=GatePolicy)
     settings: Settings = field(default_factory=Settings)
     open311: Open311Service = field(default_factory=Open311Service)
+    backtests: Backtests = field(default_factory=Backtests)
     callback_secrets: Mapping[str, str] = field(default_factory=dict)  # by case system

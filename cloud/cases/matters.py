@@ -26,6 +26,7 @@ from cloud.cases.rows import (
     next_id,
     trace,
 )
+from cloud.cases.sealing import add_alert
 from cloud.cases.steps import after, check_may, check_note, check_version, withdraw
 from cloud.core.case_dues import fresh
 from cloud.core.case_roles import Actor
@@ -213,6 +214,8 @@ def split(
     table = schema.case_alerts
     here = sa.and_(table.c.case == case.id, table.c.alert.in_(moved))
     connection.execute(sa.update(table).where(here).values(case=new.id))
+    for alert in sorted(set(moved)):
+        add_alert(connection, new.id, alert)
     line = f"{case.id} {note}".strip()
     trace(connection, new, Step.OPEN, State.OPENED, at_ms, by=actor.name, note=line)
     trace(connection, case, Step.SPLIT, case.state, at_ms, by=actor.name, note=new.id)

@@ -9,8 +9,10 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from cloud.alerts import Alert
+from cloud.cases import sealing
 from cloud.core.case_dues import CaseDues
 from cloud.core.case_steps import OPEN_STATES, State, Step
+from cloud.core.chain import Kind
 from cloud.core.model import Severity
 from cloud.errors import NotFoundError
 from cloud.state import schema
@@ -154,8 +156,10 @@ def event_of(row: sa.Row[tuple[object, ...]]) -> CaseEvent:
 
 
 def insert_case(connection: sa.Connection, case: Case) -> None:
-    """Write a new case."""
-    connection.execute(sa.insert(schema.cases), [values_of(case) | {"device": case.device or None}])
+    """Write a new case, and begin its chain."""
+    row = values_of(case) | {"device": case.device or None}
+    connection.execute(sa.insert(schema.cases), [row])
+    sealing.add(connection, case.id, Kind.CASE, case.id, row)
 
 
 def load(connection: sa.Connection, case_id: str, *, to_change: bool = False) -> Case:
@@ -183,21 +187,22 @@ def trace(
     about: str = "",
     due_ms: int | None = None,
 ) -> None:
-    """Append a line to a case's trail."""
-    connection.execute(
-        sa.insert(schema.case_events).values(
-            case=case.id,
-            at_ms=at_ms,
-            step=step.value,
-            from_state=case.state.value,
-            to_state=to_state.value,
-            by=by,
-            note=note,
-            about=about,
-            unit=case.unit,
-            due_ms=due_ms,
-        )
-    )
+    """Append a line to a case's trail, and seal it."""
+    row = {
+        "case": case.id,
+        "at_ms": at_ms,
+        "step": step.value,
+        "from_state": case.state.value,
+        "to_state": to_state.value,
+        "by": by,
+        "note": note,
+        "about": about,
+        "unit": case.unit,
+        "due_ms": due_ms,
+    }
+    table = schema.case_events
+    number = connection.scalar(sa.insert(table).values(row).returning(table.c.id))
+    sealing.add(connection, case.id, Kind.EVENT, number, row)
 
 
 def find_open(connection: sa.Connection, asset: str, category: str) -> Case | None:
@@ -225,9 +230,10 @@ def is_evidence(connection: sa.Connection, case: str, alert: str) -> bool:
 
 
 def attach_evidence(connection: sa.Connection, case: str, alert: str, at_ms: int) -> None:
-    """Attach an alert to a case."""
+    """Attach an alert to a case, and seal it."""
     row = {"case": case, "alert": alert, "attached_ms": at_ms}
     connection.execute(sa.insert(schema.case_alerts), [row])
+    sealing.add_alert(connection, case, alert)
 
 
 def change(connection: sa.Connection, case: Case, **values: object) -> None:

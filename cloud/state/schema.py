@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from cloud.state.tables.alerts import alert_events, alerts, engine_snapshot, outbox
 from cloud.state.tables.base import metadata
+from cloud.state.tables.case_files import case_chain, case_files, case_heads
 from cloud.state.tables.cases import (
     case_alerts,
     case_events,
@@ -72,8 +73,11 @@ __all__ = [
     "blocks",
     "case_alerts",
     "case_callbacks",
+    "case_chain",
     "case_deliveries",
     "case_events",
+    "case_files",
+    "case_heads",
     "case_links",
     "case_requests",
     "case_systems",

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from cloud import alert_rows
 from cloud.alerts import Alert
-from cloud.cases import ledger, matters
+from cloud.cases import ledger, matters, sealing
 from cloud.cases.rows import event_of
 from cloud.cases.steps import Given, take
 from cloud.cases.timers import tick
@@ -182,6 +182,10 @@ class Town:
         for row in found.values():
             assert (row.closed_ms is None) == (State(row.state) in OPEN_STATES)
             assert (row.deferred_ms is not None) == (State(row.state) is State.DEFERRED)
+        with self.database.read() as connection:
+            assert [sealing.verify(connection, case).broken for case in found] == [None] * len(
+                found
+            )
 
 
 def test_every_sequence_stays_in_the_table(fresh: Callable[[], Database]) -> None:

@@ -15,6 +15,7 @@ from cloud.alert_rows import Alert, AlertEvent, Remark
 from cloud.alert_topics import RAISED, RETURNED, message_of
 from cloud.core import holds
 from cloud.core.alert_policy import POLICY, AlertPolicy
+from cloud.core.flood import desk_of
 from cloud.core.grouping import area_of
 from cloud.core.holds import EVENT_OF, Hold, Subject
 from cloud.core.isa_18_2 import SUPPRESSED, Event, State
@@ -55,6 +56,7 @@ class Watched:
     measurement: str
     gateway: str
     tags: Mapping[str, str]
+    owner: str = ""
 
 
 @dataclass(slots=True)
@@ -110,6 +112,7 @@ class Book:
                     devices.kind,
                     devices.gateway,
                     devices.tags,
+                    devices.owner,
                 )
                 .join(schema.devices, devices.id == numbers.device)
                 .where(numbers.id.in_(some))
@@ -121,6 +124,7 @@ class Book:
                     measurement=row.measurement,
                     gateway=row.gateway,
                     tags=row.tags,
+                    owner=row.owner,
                 )
         return cls(
             recorded_ms,
@@ -272,10 +276,25 @@ class Book:
             ended_ms=None,
             version=0,
             area=area_of(of.tags, policy.group_tags),
-            desk=of.tags.get(policy.desk_tag, "") if policy.desk_tag else "",
+            desk=self.desk(event.series),
             reminder_s=policy.reminder_s if rule.reminder_s is None else rule.reminder_s,
             realarm_s=policy.realarm_s if rule.realarm_s is None else rule.realarm_s,
         )
+
+    def desk(self, series: int, assignee: str = "") -> str:
+        """Return whose alerts of a series are, in whose flood they count."""
+        of, policy = self.watched[series], self.policy
+        tag, by_unit = policy.desk_tag, policy.desk_by_unit
+        return desk_of(of.tags, of.owner, tag, by_unit=by_unit, assignee=assignee)
+
+    def given(self) -> list[str]:
+        """Return the alerts that another desk has now, which called for people of late."""
+        since_ms = self.recorded_ms - round(self.policy.flood_window_s * 1000)
+        return [
+            alert
+            for alert, line in self.history
+            if line.event is Remark.ASSIGN and self.written[alert].told_ms > since_ms
+        ]
 
     def _note(
         self,

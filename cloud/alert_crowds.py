@@ -41,14 +41,14 @@ class Flood:
 def gather(connection: sa.Connection, book: Book) -> None:
     """Give a book's fresh alerts their groups, and those that were raised their flood."""
     _roll_up(connection, book)
-    raised = book.raised()
+    raised = [*book.raised(), *book.given()]
     desks = Counter(book.written[alert].desk for alert in raised)
     known = {each.desk: each for each in open_floods(connection)} if desks else {}
     for desk, number in desks.items():
         mine = [alert for alert in dict.fromkeys(raised) if book.written[alert].desk == desk]
         at = known.get(desk) or _begin(connection, book, desk, mine, number)
-        if at:
-            _mark(connection, book, at, mine)
+        if at:  # what was in a flood before it was given to somebody stays in that one
+            _mark(connection, book, at, [a for a in mine if book.written[a].flood is None])
 
 
 def end_floods(connection: sa.Connection, policy: AlertPolicy, now_ms: int) -> int:

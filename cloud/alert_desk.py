@@ -69,8 +69,17 @@ def comment(connection: sa.Connection, alert_id: str, text: str, by: Person) -> 
     return changed
 
 
-def assign(connection: sa.Connection, alert_id: str, to: str, by: Person) -> Alert:
-    """Give an alert to somebody to look after; "" takes it from whoever has it."""
+def assign(
+    connection: sa.Connection,
+    alert_id: str,
+    to: str,
+    by: Person,
+    policy: AlertPolicy = POLICY,
+) -> Alert:
+    """Give an alert to somebody to look after; "" takes it from whoever has it.
+
+    From then on it counts for their floods, and no longer for the desk's.
+    """
     alert = _to_change(connection, alert_id, Role.OPERATOR, by, "assigning")
     if alert.state is State.NORM:
         raise ConflictError(f"alert {alert_id} is over; only its history can be added to")
@@ -80,8 +89,8 @@ def assign(connection: sa.Connection, alert_id: str, to: str, by: Person) -> Ale
         raise InvalidError(f"there is no account {to!r} that an alert could be assigned to")
     if to == alert.assignee:
         return alert
-    book = Book.of(connection, [alert], by.at_ms)
-    given = replace(alert, assignee=to)
+    book = Book.of(connection, [alert], by.at_ms, policy)
+    given = replace(alert, assignee=to, desk=book.desk(alert.series, to))
     changed = book.remark(alert, given, Remark.ASSIGN, by=by.name, note=to)
     book.write(connection)
     return changed

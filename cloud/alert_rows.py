@@ -25,6 +25,7 @@ CHANGING = (
     "ended_ms",
     "version",
     "assignee",
+    "desk",
     "flood",
     "first_out",
     "held_by",

@@ -187,6 +187,7 @@ class Alerts(_Section):
     group_tags: tuple[str, ...] = POLICY.group_tags
     group_within_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = POLICY.group_within_s
     desk_tag: str = ""
+    desk_by_unit: bool = False
     flood: Flood = Flood()
     gateway_offline_s: Seconds = POLICY.gateway_offline_s
     gateway_grace_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = POLICY.gateway_grace_s
@@ -209,6 +210,7 @@ class Alerts(_Section):
             group_tags=self.group_tags,
             group_within_s=self.group_within_s,
             desk_tag=self.desk_tag,
+            desk_by_unit=self.desk_by_unit,
             flood_begins=self.flood.begins,
             flood_ends=self.flood.ends,
             flood_window_s=self.flood.window_s,

@@ -47,7 +47,12 @@ def _calls(connection: sa.Connection, from_ms: int, until_ms: int) -> Iterator[A
     events, alerts = schema.alert_events, schema.alerts
     query = (
         sa.select(
-            events.c.recorded_ms, alerts.c.id, alerts.c.rule, alerts.c.device, alerts.c.severity
+            events.c.recorded_ms,
+            alerts.c.id,
+            alerts.c.rule,
+            alerts.c.device,
+            alerts.c.severity,
+            alerts.c.assignee,
         )
         .join(alerts, alerts.c.id == events.c.alert)
         .where(
@@ -67,6 +72,7 @@ def _calls(connection: sa.Connection, from_ms: int, until_ms: int) -> Iterator[A
             rule=row.rule,
             device=row.device,
             severity=Severity(row.severity),
+            operator=row.assignee,
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -58,7 +58,11 @@ def _lines(found: Performance) -> Iterator[str]:
         yield (
             f"flood  {iso_utc(flood.from_ms)} to {iso_utc(flood.until_ms)}:"
             f" {len(flood.alerts)} alerts, first {flood.first}"
+            + (f", operator {flood.operator}" if flood.operator else "")
         )
+    if set(found.by_operator) - {""}:
+        for operator, times in list(found.by_operator.items())[:SHOWN]:
+            yield f"operator  {times:>6} times  {operator or 'nobody in particular'}"
     for title, offenders in (("top", found.top), ("chatters", found.chattering)):
         yield from (_offender(title, one) for one in offenders[:SHOWN])
     for one in found.stale[:SHOWN]:
@@ -70,7 +74,8 @@ def _offender(title: str, one: Offender) -> str:
 
 
 def _object(found: Performance) -> dict[str, object]:
-    told = asdict(found)
+    told = asdict(replace(found, made_of={}, of_operator={}))  # alerts are listed elsewhere
+    del told["made_of"], told["of_operator"]
     told["figures"] = {
         figure.name.lower(): {
             "value": found.figures[figure],

@@ -26,6 +26,7 @@ class AlertPolicy:
     group_tags:   devices with the same value of the first of these tags that they have, and the
                   same rule, roll up when they begin within group_within_s.
     desk_tag:     whose value says which operator's desk an alert is for; "": there is one desk.
+    desk_by_unit: where the tag says nothing, the device's unit is the desk.
     flood_*:      a flood begins with more than flood_begins alerts in flood_window_s, and ends
                   with fewer than flood_ends. Source: ISA-18.2, > 10 and < 5 in 10 min.
     gateway_offline_s: how long a gateway must be away before there is an alert.
@@ -44,6 +45,7 @@ class AlertPolicy:
     group_tags: tuple[str, ...] = ("power", "sim", "cell", "area")
     group_within_s: float = 300.0
     desk_tag: str = ""
+    desk_by_unit: bool = False
     flood_begins: int = 10
     flood_ends: int = 5
     flood_window_s: float = 600.0

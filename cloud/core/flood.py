@@ -6,7 +6,7 @@ and ends with fewer than 5. Nothing is dropped in one; the first is marked, the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -25,6 +25,16 @@ class Bounds:
     begins: int
     ends: int
     window_ms: int
+
+
+def desk_of(tags: Mapping[str, str], owner: str, tag: str, *, by_unit: bool, assignee: str) -> str:
+    """Return whose alert it is: the operator's whom it was given to, as "@name"; else its desk's.
+
+    The desk is the tag's value; by_unit: where there is none, the responsible unit; else "".
+    """
+    if assignee:
+        return f"@{assignee}"
+    return (tags.get(tag, "") if tag else "") or (owner if by_unit else "")
 
 
 def within(raised_ms: Sequence[int], now_ms: int, window_ms: int) -> int:

@@ -104,7 +104,8 @@ class Standing:
 class Flood:
     """Intervals from one with more than 10 alerts to the first with fewer than 5.
 
-    first: the alert that opened it; most: in one interval.
+    first: the alert that opened it; most: in one interval; operator: whose it was, "" for that of
+    all the alerts that were nobody's in particular.
     """
 
     from_ms: int
@@ -112,6 +113,7 @@ class Flood:
     first: str
     alerts: tuple[str, ...]
     most: int
+    operator: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +132,8 @@ class Performance:
     """The figures of a period, and what each is made of.
 
     rate and the shares count for `operators` positions together; by_operator: how often each was
-    called, "" for nobody in particular.
+    called, "" for nobody in particular. made_of: the alerts of each figure, in their order;
+    of_operator: of each operator.
     """
 
     from_ms: int
@@ -146,6 +149,8 @@ class Performance:
     stale: tuple[Standing, ...]
     by_severity: Mapping[Severity, int]
     by_operator: Mapping[str, int]
+    made_of: Mapping[Figure, tuple[str, ...]]
+    of_operator: Mapping[str, tuple[str, ...]]
 
     def verdict(self, figure: Figure) -> Verdict:
         """Hold a figure against its target."""
@@ -179,7 +184,7 @@ def measure(
     )
     intervals = -(-(until_ms - from_ms) // INTERVAL_MS)
     counts = Counter((call.at_ms - from_ms) // INTERVAL_MS for call in mine)
-    floods = tuple(_floods(mine, counts, from_ms, until_ms, operators))
+    floods = _floods_of_all(mine, from_ms, until_ms, operators)
     top = offenders(mine)[:TOP]
     chattering = tuple(_chattering(mine))
     stale = tuple(one for one in standing if _length(one, until_ms) > STALE_MS)
@@ -197,9 +202,7 @@ def measure(
             Figure.BUSY: 100
             * sum(n > FLOOD_BEGINS_ABOVE * operators for n in counts.values())
             / intervals,
-            Figure.FLOOD: 100
-            * sum(flood.until_ms - flood.from_ms for flood in floods)
-            / (until_ms - from_ms),
+            Figure.FLOOD: 100 * _covered(floods) / (until_ms - from_ms),
             Figure.TOP_TEN: 100 * sum(one.share for one in top),
             Figure.CHATTERING: len(chattering),
             Figure.STALE: len(stale),
@@ -214,7 +217,44 @@ def measure(
         stale=stale,
         by_severity={severity: by_severity[severity] for severity in Severity},
         by_operator=dict(Counter(call.operator for call in mine).most_common()),
+        of_operator={
+            operator: _alerts(call for call in mine if call.operator == operator)
+            for operator in {call.operator for call in mine}
+        },
+        made_of={
+            Figure.RATE: _alerts(mine),
+            Figure.BUSY: _alerts(
+                call
+                for call in mine
+                if counts[(call.at_ms - from_ms) // INTERVAL_MS] > FLOOD_BEGINS_ABOVE * operators
+            ),
+            Figure.FLOOD: _all_of(flood.alerts for flood in floods),
+            Figure.TOP_TEN: _all_of(one.alerts for one in top),
+            Figure.CHATTERING: _all_of(one.alerts for one in chattering),
+            Figure.STALE: tuple(dict.fromkeys(one.alert for one in stale)),
+            **{
+                figure: _alerts(call for call in mine if call.severity is severity)
+                for severity, figure in _OF_SEVERITY.items()
+            },
+        },
     )
+
+
+def _alerts(calls: Iterable[Annunciation]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(call.alert for call in calls))
+
+
+def _all_of(parts: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(alert for part in parts for alert in part))
+
+
+def _covered(floods: Sequence[Flood]) -> int:
+    """Return for how long there was a flood; those of several operators at once count once."""
+    covered = until_ms = 0
+    for flood in sorted(floods, key=lambda one: one.from_ms):
+        covered += max(0, flood.until_ms - max(flood.from_ms, until_ms))
+        until_ms = max(until_ms, flood.until_ms)
+    return covered
 
 
 def offenders(calls: Sequence[Annunciation]) -> tuple[Offender, ...]:
@@ -240,6 +280,19 @@ def _offender(calls: Sequence[Annunciation], of: int) -> Offender:
         share=len(calls) / of,
         alerts=tuple(dict.fromkeys(call.alert for call in calls)),
     )
+
+
+def _floods_of_all(
+    calls: Sequence[Annunciation], from_ms: int, until_ms: int, operators: int
+) -> tuple[Flood, ...]:
+    """Return each operator's floods, and those of what is nobody's, which all positions share."""
+    found: list[Flood] = []
+    for operator in dict.fromkeys(call.operator for call in calls):
+        mine = [call for call in calls if call.operator == operator]
+        counts = Counter((call.at_ms - from_ms) // INTERVAL_MS for call in mine)
+        positions = 1 if operator else operators
+        found += _floods(mine, counts, from_ms, until_ms, positions)
+    return tuple(sorted(found, key=lambda flood: (flood.from_ms, flood.operator)))
 
 
 def _floods(
@@ -275,6 +328,7 @@ def _flood(
         first=next(iter(within)),
         alerts=tuple(within),
         most=max(counts.get(one, 0) for one in range(*intervals)),
+        operator=calls[0].operator,
     )
 
 

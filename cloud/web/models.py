@@ -207,7 +207,9 @@ class Flood(View):
     """More alerts at a desk than a person can answer."""
 
     id: int
-    desk: str = Field(description="The value of alerts.desk_tag; empty where there is one desk")
+    desk: str = Field(
+        description="@ and an operator's name, a tag's value, or a unit; empty where there is one"
+    )
     began_ms: Instant
     ended_ms: Instant | None
     first_alert: str = Field(description="First-out: the alert that it began with")

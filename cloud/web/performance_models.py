@@ -15,6 +15,7 @@ class Figure(View):
     good: float = Field(description="Good up to this")
     tolerable: float = Field(description="Tolerable up to this")
     verdict: str = Field(description="good, tolerable, poor")
+    alerts: list[str] = Field(description="That it is made of; at most the latest 100")
 
 
 class Flood(View):
@@ -24,6 +25,7 @@ class Flood(View):
     until_ms: Instant
     first: str = Field(description="The alert that opened it")
     most: int = Field(description="In ten minutes")
+    operator: str = Field(description="Whose; empty for alerts that were assigned to nobody")
     alerts: list[str]
 
 

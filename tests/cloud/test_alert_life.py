@@ -559,3 +559,53 @@ def test_desks_flood_apart(desk: Desk) -> None:
     with desk.database.read() as connection:
         assert [flood.desk for flood in alert_crowds.open_floods(connection)] == ["9"]
     assert [alert.device for alert in desk.listed if alert.flood is None] == ["noise-1"]
+
+
+def accounts_of(desk: Desk, *names: str) -> None:
+    row = {"role": "operator", "password_hash": "", "language": "zh", "disabled": False}
+    columns = schema.accounts.c
+    with desk.database.write() as connection:
+        for name in names:
+            values = {"name": name, **row, "created_ms": 0}
+            mine = {key: value for key, value in values.items() if key in columns}
+            connection.execute(sa.insert(schema.accounts).values(**mine))
+
+
+def give(desk: Desk, to: str, *alert_ids: str) -> None:
+    for alert in alert_ids:
+        with desk.database.write() as connection:
+            alert_desk.assign(connection, alert, to, desk.person(), desk.policy)
+
+
+def test_what_is_given_to_an_operator_counts_for_their_flood(desk: Desk) -> None:
+    accounts_of(desk, "li", "wang")
+    event = began(1, series=SERIES_GAS)
+    numbers = more(desk, 100, 16)
+    desk.policy = replace(POLICY, flood_begins=10, desk_by_unit=True)
+    desk.say(*(replace(event, series=number) for number in numbers[:8]))
+    first = [alert.id for alert in desk.listed]
+    give(desk, "li", *first[:4])
+    give(desk, "wang", *first[4:])
+    desk.at(1)
+    desk.say(*(replace(event, series=number) for number in numbers[8:]))
+    assert {alert.flood for alert in desk.listed} == {None}  # 4, 4 and 8
+    give(desk, "li", *(alert.id for alert in desk.listed if not alert.assignee))
+    with desk.database.read() as connection:
+        (flood,) = alert_crowds.open_floods(connection)
+    assert (flood.desk, flood.alerts) == ("@li", 12)
+    assert {alert.assignee for alert in desk.listed if alert.flood} == {"li"}
+
+
+def test_what_was_raised_long_ago_floods_nobody_it_is_given_to(desk: Desk) -> None:
+    accounts_of(desk, "li")
+    event = began(1, series=SERIES_GAS)
+    for at_s in (0, 700):
+        desk.at(at_s)
+        numbers = more(desk, 100 + at_s, 8)
+        desk.say(*(replace(event, series=number) for number in numbers))
+    give(desk, "li", *(alert.id for alert in desk.listed))
+    with desk.database.read() as connection:
+        assert alert_crowds.open_floods(connection) == []
+    assert {alert.desk for alert in desk.listed} == {"@li"}
+    give(desk, "", desk.listed[0].id)
+    assert desk.listed[0].desk == ""

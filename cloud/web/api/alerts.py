@@ -141,7 +141,7 @@ def assign(
 ) -> models.AlertDetail:
     """Give an alert to somebody to look after. Takes an operator."""
     with services.database.write() as connection:
-        alert_desk.assign(connection, alert, said.to, person(services, asking))
+        alert_desk.assign(connection, alert, said.to, person(services, asking), services.alerts)
         return alerts.one(connection, alert)
 
 

@@ -139,7 +139,8 @@ class AlertPage:
         )
 
     def _assigning(self, to: str) -> Act:
-        return lambda c, by: alert_desk.assign(c, self._alert.id, to, by)
+        policy = self._screen.console.services.alerts
+        return lambda c, by: alert_desk.assign(c, self._alert.id, to, by, policy)
 
     def _unshelving(self) -> Act:
         services = self._screen.console.services

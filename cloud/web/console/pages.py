@@ -57,9 +57,9 @@ def mount(app: FastAPI, services: Services, live: Live) -> None:
         await alert_list.show(screen, tab=show or "active", group=group, flood=flood)
 
     @ui.page("/alerts/performance")
-    async def _performance(request: Request, days: str = "") -> None:
+    async def _performance(request: Request, days: str = "", of: str = "") -> None:
         screen = await open_screen(request, "performance")
-        await performance_page.show(screen, days)
+        await performance_page.show(screen, days, of)
 
     @ui.page("/alerts/{alert}")
     async def _alert(request: Request, alert: str) -> None:

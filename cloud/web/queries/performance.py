@@ -30,6 +30,7 @@ def view(connection: sa.Connection, found: Performance) -> models.Performance:
                 key=figure.name.lower(),
                 value=found.figures[figure],
                 verdict=found.verdict(figure).value,
+                alerts=list(found.made_of[figure][-MOST_ALERTS:]),
                 **asdict(TARGETS[figure]),
             )
             for figure in Figure

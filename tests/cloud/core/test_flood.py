@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud.core.flood import Bounds, Turn, turn, within
+from cloud.core.flood import Bounds, Turn, desk_of, turn, within
 
 BOUNDS = Bounds(begins=10, ends=5, window_ms=600_000)
 
@@ -27,3 +27,11 @@ def test_between_the_bounds_nothing_changes(numbers: list[int]) -> None:
         flooded = flooded if became is None else became is Turn.BEGINS
         assert flooded or number <= 10
         assert not flooded or number >= 5
+
+
+def test_a_desk_is_a_person_before_it_is_a_tag_or_a_unit() -> None:
+    tags = {"shift": "north"}
+    assert desk_of(tags, "gas", "shift", by_unit=True, assignee="li") == "@li"
+    assert desk_of(tags, "gas", "shift", by_unit=True, assignee="") == "north"
+    assert desk_of({}, "gas", "shift", by_unit=True, assignee="") == "gas"
+    assert desk_of(tags, "gas", "", by_unit=False, assignee="") == ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -122,6 +124,30 @@ def test_a_period_of_nothing_is_refused() -> None:
         measure([], [], 5, 5)
     with pytest.raises(ValueError, match="0 operators"):
         measure([], [], 0, 5, operators=0)
+
+
+def test_floods_are_each_operators_own() -> None:
+    mine = [replace(call(n * 1000, f"m{n}"), operator="li") for n in range(12)]
+    yours = [replace(call(n * 1000, f"y{n}"), operator="wang") for n in range(10)]
+    nobodys = [call(n * 1000, f"n{n}") for n in range(15)]
+    found = day([*mine, *yours, *nobodys], operators=2)
+    (flood,) = found.floods
+    assert (flood.operator, flood.first, len(flood.alerts)) == ("li", "m0", 12)
+    assert found.by_operator == {"": 15, "li": 12, "wang": 10}
+    assert [len(found.of_operator[name]) for name in ("", "li", "wang")] == [15, 12, 10]
+    assert [one.operator for one in day([*mine, *yours, *nobodys]).floods] == ["", "li"]
+    one_at_once = day([*mine, *nobodys]).figures[Figure.FLOOD]
+    assert one_at_once == pytest.approx(100 / 144)  # two floods at the same time
+
+
+def test_every_figure_names_the_alerts_that_it_is_made_of() -> None:
+    calls = [call(n * 1000, f"a{n}") for n in range(12)] + [call(INTERVAL_MS, "b")]
+    made_of = day(calls).made_of
+    assert set(made_of) == set(Figure)
+    assert len(made_of[Figure.RATE]) == len(made_of[Figure.LOW]) == 13
+    assert len(made_of[Figure.BUSY]) == len(made_of[Figure.FLOOD]) == 12
+    assert made_of[Figure.CHATTERING] == made_of[Figure.BUSY]
+    assert made_of[Figure.STALE] == made_of[Figure.CRITICAL] == ()
 
 
 @settings(max_examples=60)

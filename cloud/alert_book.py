@@ -57,6 +57,7 @@ class Watched:
     gateway: str
     tags: Mapping[str, str]
     owner: str = ""
+    place: tuple[float, float] | None = None  # longitude, latitude
 
 
 @dataclass(slots=True)
@@ -113,6 +114,8 @@ class Book:
                     devices.gateway,
                     devices.tags,
                     devices.owner,
+                    devices.longitude,
+                    devices.latitude,
                 )
                 .join(schema.devices, devices.id == numbers.device)
                 .where(numbers.id.in_(some))
@@ -125,6 +128,7 @@ class Book:
                     gateway=row.gateway,
                     tags=row.tags,
                     owner=row.owner,
+                    place=place_of(row.longitude, row.latitude),
                 )
         return cls(
             recorded_ms,
@@ -354,6 +358,11 @@ def alert_id(began_ms: int, rule: str, series: int) -> str:
     packed = max(began_ms, 0).to_bytes(6, "big") + digest
     # base32hex keeps the order of the bytes; 6 bytes of milliseconds reach the year 10889.
     return base64.b32hexencode(packed).decode().rstrip("=").lower()
+
+
+def place_of(longitude: float | None, latitude: float | None) -> tuple[float, float] | None:
+    """Return a place, if it is known."""
+    return None if longitude is None or latitude is None else (longitude, latitude)
 
 
 def _change_of(alert: Alert, line: AlertEvent) -> AlertChange:

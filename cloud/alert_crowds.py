@@ -6,7 +6,7 @@ Works on a Book before it is written, and touches alerts that were there before 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -47,8 +47,8 @@ def gather(connection: sa.Connection, book: Book) -> None:
     for desk, number in desks.items():
         mine = [alert for alert in dict.fromkeys(raised) if book.written[alert].desk == desk]
         at = known.get(desk) or _begin(connection, book, desk, mine, number)
-        if at:  # what was in a flood before it was given to somebody stays in that one
-            _mark(connection, book, at, [a for a in mine if book.written[a].flood is None])
+        if at:
+            _mark(connection, book, at, mine)
 
 
 def end_floods(connection: sa.Connection, policy: AlertPolicy, now_ms: int) -> int:
@@ -75,34 +75,57 @@ def open_floods(connection: sa.Connection) -> list[Flood]:
 
 
 def _roll_up(connection: sa.Connection, book: Book) -> None:
+    within_m = book.policy.group_within_m
     fresh = [
-        Member(alert=alert.id, rule=alert.rule, area=alert.area, began_ms=alert.began_ms)
+        Member(
+            alert=alert.id,
+            rule=alert.rule,
+            area=alert.area,
+            began_ms=alert.began_ms,
+            place=book.watched[alert.series].place if within_m else None,
+        )
         for alert in book.fresh()
-        if alert.area
     ]
+    fresh = [one for one in fresh if one.area or one.place]
     if not fresh:
         return
     within_ms = round(book.policy.group_within_s * 1000)
-    groups = grouping.roll_up(fresh, _leaders(connection, fresh, within_ms), within_ms)
+    leaders = _leaders(connection, fresh, within_ms)
+    groups = grouping.roll_up(fresh, leaders, within_ms, within_m)
     for alert, group in groups.items():
         book.written[alert] = replace(book.written[alert], group_id=group)
 
 
 def _leaders(connection: sa.Connection, fresh: list[Member], within_ms: int) -> Iterator[Member]:
-    table = schema.alerts
-    rules, areas = sorted({one.rule for one in fresh}), sorted({one.area for one in fresh})
+    """Yield those that lead a group now, near in time: in an area of these, or with a place."""
+    table, devices = schema.alerts, schema.devices
+    rules, areas = sorted({one.rule for one in fresh}), {one.area for one in fresh} - {""}
     first_ms = min(one.began_ms for one in fresh) - within_ms
-    for at in range(0, len(areas), _CHUNK):
-        query = sa.select(table.c.id, table.c.rule, table.c.area, table.c.began_ms).where(
-            table.c.began_ms >= first_ms,
-            table.c.group_id == table.c.id,
-            table.c.area.in_(areas[at : at + _CHUNK]),
-            table.c.rule.in_(rules),
+    placed = any(one.place for one in fresh)
+    query = (
+        sa.select(
+            *(table.c.id, table.c.rule, table.c.area, table.c.began_ms),
+            *(devices.c.longitude, devices.c.latitude),
         )
-        for row in connection.execute(query):
-            yield Member(
-                alert=row.id, rule=row.rule, area=row.area, began_ms=row.began_ms, group=row.id
-            )
+        .join(devices, devices.c.id == table.c.device)
+        .where(table.c.began_ms >= first_ms, table.c.group_id == table.c.id)
+    )
+    for some in _chunks(rules):
+        for row in connection.execute(query.where(table.c.rule.in_(some))):
+            place = (row.longitude, row.latitude)
+            if row.area in areas or (placed and None not in place):
+                yield Member(
+                    alert=row.id,
+                    rule=row.rule,
+                    area=row.area,
+                    began_ms=row.began_ms,
+                    group=row.id,
+                    place=None if None in place else place,
+                )
+
+
+def _chunks(items: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (items[at : at + _CHUNK] for at in range(0, len(items), _CHUNK))
 
 
 def _begin(
@@ -132,12 +155,19 @@ def _begin(
 
 
 def _mark(connection: sa.Connection, book: Book, at: Flood, alerts: list[str]) -> None:
-    """Have alerts belong to a flood, in the book or, if they are not in it, in the database."""
+    """Have alerts belong to a flood, in the book or, if they are not in it, in the database.
+
+    What was given to somebody leaves the flood that it was in.
+    """
+    others = [alert for alert in alerts if alert not in book.written]
+    left = Counter(book.written[alert].flood for alert in set(alerts) - set(others))
+    left += _floods_of(connection, others)
+    arrived = len(set(alerts)) - left[at.id]
     for alert in alerts:
         if alert in book.written:
             is_first = alert == at.first_alert
             book.written[alert] = replace(book.written[alert], flood=at.id, first_out=is_first)
-    table, others = schema.alerts, [alert for alert in alerts if alert not in book.written]
+    table = schema.alerts
     for some in (others[i : i + _CHUNK] for i in range(0, len(others), _CHUNK)):
         connection.execute(
             sa.update(table)
@@ -147,11 +177,21 @@ def _mark(connection: sa.Connection, book: Book, at: Flood, alerts: list[str]) -
             )
         )
     floods = schema.floods
-    connection.execute(
-        sa.update(floods)
-        .where(floods.c.id == at.id)
-        .values(alerts=floods.c.alerts + len(set(alerts)))
-    )
+    moved = {flood: -number for flood, number in left.items() if flood not in (None, at.id)}
+    for flood_id, number in (moved | {at.id: arrived}).items():
+        connection.execute(
+            sa.update(floods)
+            .where(floods.c.id == flood_id, floods.c.ended_ms.is_(None))
+            .values(alerts=floods.c.alerts + number)
+        )
+
+
+def _floods_of(connection: sa.Connection, alerts: Sequence[str]) -> Counter[int | None]:
+    table, found = schema.alerts, Counter[int | None]()
+    for some in (alerts[i : i + _CHUNK] for i in range(0, len(alerts), _CHUNK)):
+        query = sa.select(table.c.flood).where(table.c.id.in_(some))
+        found += Counter(connection.scalars(query))
+    return found
 
 
 def _raised_since(connection: sa.Connection, desk: str, since_ms: int) -> list[str]:

@@ -186,6 +186,7 @@ class Alerts(_Section):
     shelve_hours: ShelveHours = ShelveHours()
     group_tags: tuple[str, ...] = POLICY.group_tags
     group_within_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = POLICY.group_within_s
+    group_within_m: Annotated[float, Field(ge=0, le=10_000)] = POLICY.group_within_m
     desk_tag: str = ""
     desk_by_unit: bool = False
     flood: Flood = Flood()
@@ -209,6 +210,7 @@ class Alerts(_Section):
             },
             group_tags=self.group_tags,
             group_within_s=self.group_within_s,
+            group_within_m=self.group_within_m,
             desk_tag=self.desk_tag,
             desk_by_unit=self.desk_by_unit,
             flood_begins=self.flood.begins,

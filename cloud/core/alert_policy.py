@@ -25,6 +25,7 @@ class AlertPolicy:
     shelve_s:     how long each role may shelve at most; a role that is not in it may not.
     group_tags:   devices with the same value of the first of these tags that they have, and the
                   same rule, roll up when they begin within group_within_s.
+    group_within_m: so do devices whose places are so near each other; 0 is by tags alone.
     desk_tag:     whose value says which operator's desk an alert is for; "": there is one desk.
     desk_by_unit: where the tag says nothing, the device's unit is the desk.
     flood_*:      a flood begins with more than flood_begins alerts in flood_window_s, and ends
@@ -44,6 +45,7 @@ class AlertPolicy:
     shelve_s: Mapping[Role, float] = field(default_factory=lambda: dict(SHELVE_S))
     group_tags: tuple[str, ...] = ("power", "sim", "cell", "area")
     group_within_s: float = 300.0
+    group_within_m: float = 0.0
     desk_tag: str = ""
     desk_by_unit: bool = False
     flood_begins: int = 10

@@ -561,6 +561,22 @@ def test_desks_flood_apart(desk: Desk) -> None:
     assert [alert.device for alert in desk.listed if alert.flood is None] == ["noise-1"]
 
 
+def test_neighbours_within_metres_roll_up_in_one_turn_and_the_next(desk: Desk) -> None:
+    table = schema.devices
+    north = {"noise-1": 0, "noise-2": 60, "gas-1": 500}
+    with desk.database.write() as connection:
+        for device, metres in north.items():
+            place = {"longitude": 104.0, "latitude": 30.0 + metres / 111_195, "tags": {}}
+            connection.execute(sa.update(table).where(table.c.id == device).values(**place))
+    desk.policy = replace(POLICY, group_within_m=100.0)
+    desk.say(began(0))
+    desk.say(began(10, series=SERIES_B), began(20, series=SERIES_GAS))
+    first = next(alert.id for alert in desk.listed if alert.device == "noise-1")
+    groups = {alert.device: alert.group_id for alert in desk.listed}
+    assert groups["noise-1"] == groups["noise-2"] == first
+    assert groups["gas-1"] not in ("", first)
+
+
 def accounts_of(desk: Desk, *names: str) -> None:
     row = {"role": "operator", "password_hash": "", "language": "zh", "disabled": False}
     columns = schema.accounts.c
@@ -609,3 +625,17 @@ def test_what_was_raised_long_ago_floods_nobody_it_is_given_to(desk: Desk) -> No
     assert {alert.desk for alert in desk.listed} == {"@li"}
     give(desk, "", desk.listed[0].id)
     assert desk.listed[0].desk == ""
+
+
+def test_what_is_given_away_leaves_the_flood_it_was_in(desk: Desk) -> None:
+    accounts_of(desk, "li")
+    event = began(1, series=SERIES_GAS)
+    desk.say(*(replace(event, series=number) for number in more(desk, 100, 24)))
+    give(desk, "li", *(alert.id for alert in desk.listed[:12]))
+    with desk.database.read() as connection:
+        floods = {flood.desk: flood for flood in alert_crowds.open_floods(connection)}
+    assert {name: flood.alerts for name, flood in floods.items()} == {"": 12, "@li": 12}
+    for name, flood in floods.items():
+        mine = [alert for alert in desk.listed if alert.flood == flood.id]
+        assert {alert.desk for alert in mine} == {name}
+        assert len(mine) == flood.alerts

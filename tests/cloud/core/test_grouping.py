@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -54,3 +56,20 @@ def test_every_group_is_one_rule_one_area_and_near_its_leader(fresh: list[Member
         assert (one.rule, one.area) == (leader.rule, leader.area)
         assert 0 <= one.began_ms - leader.began_ms <= WITHIN_MS
     assert roll_up(list(reversed(fresh)), [], WITHIN_MS) == found
+
+
+def placed(alert: str, north_m: float, began_ms: int = 0, area: str = "") -> Member:
+    return replace(member(alert, began_ms, area), place=(104.0, 30.0 + north_m / 111_195))
+
+
+def test_what_is_near_the_first_follows_it_in_whatever_area() -> None:
+    street = [placed("a", 0), placed("b", 90, 10, "area=3"), placed("c", 190, 20)]
+    assert roll_up(street, [], WITHIN_MS, 100) == {"a": "a", "b": "a", "c": "c"}
+    assert roll_up(street, [], WITHIN_MS) == {"b": "b"}
+    assert roll_up([placed("d", 50, 301)], street[:1], WITHIN_MS, 100) == {"d": "d"}
+    assert roll_up([placed("d", 50, 300)], street[:1], WITHIN_MS, 100) == {"d": "a"}
+
+
+def test_what_has_no_place_is_near_nothing() -> None:
+    fresh = [placed("a", 0), member("b", 1, ""), member("c", 2, "area=4")]
+    assert roll_up(fresh, [], WITHIN_MS, 1_000) == {"a": "a", "c": "c"}

@@ -259,6 +259,7 @@ class Book:
             rule=event.rule,
             rule_version=event.rule_version,
             rule_source=rule.provenance,
+            rule_source_zh=rule.provenance_zh,
             title=rule.title_zh,
             title_en=rule.title_en,
             category=rule.category,

@@ -56,6 +56,7 @@ class Alert:
     rule: str
     rule_version: str
     rule_source: str
+    rule_source_zh: str = ""
     title: str
     title_en: str
     category: str

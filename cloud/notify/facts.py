@@ -75,6 +75,7 @@ def known(
             began_ms=alert.began_ms,
             returned_ms=alert.returned_ms,
             source=alert.rule_source,
+            source_zh=alert.rule_source_zh,
             by=by,
             part_of=_one_with(connection, alert),
             note=note or _failure(connection, device.name, alert),

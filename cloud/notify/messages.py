@@ -37,6 +37,7 @@ class Facts:
     began_ms: int
     returned_ms: int | None
     source: str
+    source_zh: str = ""
     by: str = ""
     note: str = ""
     part_of: str = ""
@@ -115,7 +116,8 @@ def _facts(what: What, facts: Facts, w: Wording) -> list[str]:
         lasted = w.duration(facts.returned_ms - facts.began_ms)
         time = w.moment(facts.returned_ms)
         found.append(say("line.returned", language, time=time, lasted=lasted))
-    found.append(say("line.source", language, text=facts.source))
+    source = w.pick(facts.source_zh, facts.source)
+    found.append(say("line.source", language, text=source))
     found += [
         say(key, language, text=text)
         for key, text in (("line.by", facts.by), ("line.note", facts.note))

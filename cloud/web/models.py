@@ -225,6 +225,7 @@ class Alert(View):
     title_en: str
     rule_version: str = Field(description="The version that raised it")
     rule_source: str = Field(description="The standard or decision the limit comes from")
+    rule_source_zh: str = Field(description="The same in Chinese, where the rule says it")
     device: str
     device_name: str
     kind: str

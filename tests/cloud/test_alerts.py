@@ -71,6 +71,7 @@ def test_a_condition_raises_an_alert_that_names_its_rule_and_source(filled: Data
         rule="loud",
         rule_version="1-abc",
         rule_source="a test [judgement]",
+        rule_source_zh="a test [judgement]",
         title=rule.title_zh,
         title_en=rule.title_en,
         category="05-08",

@@ -38,6 +38,7 @@ alerts = Table(
     Column("rule", String(63), nullable=False),
     Column("rule_version", String(63), nullable=False),
     Column("rule_source", Text, nullable=False),
+    Column("rule_source_zh", Text, nullable=False, server_default=""),
     Column("title", Text, nullable=False),  # the rule's, in Chinese, as it stood then
     Column("title_en", Text, nullable=False),
     Column("category", String(8), nullable=False),  # GB/T 30428; "" makes no case

@@ -18,6 +18,8 @@ from cloud.errors import ConflictError, ForbiddenError, InvalidError, NotFoundEr
 from cloud.state.database import retrying
 from cloud.web import accounts
 from cloud.web.accounts import Account
+from cloud.web.backtest_models import AskedBacktest, Backtest
+from cloud.web.queries import backtests
 from cloud.web.services import Services
 from cloud.web.wording import Wording
 from contract.errors import GridwardenError, RejectedError, StorageError
@@ -83,6 +85,25 @@ def confirm_alert(services: Services, token: str, alert: str, *, opens: bool, no
             zone=services.timezone,
             policy=services.policy,
         )
+
+
+def start_backtest(services: Services, token: str, asked: AskedBacktest) -> Backtest:
+    """Begin a backtest. Raises: as acknowledge()."""
+    return backtests.begin(services, asked, _manager(services, token).name)
+
+
+def cancel_backtest(services: Services, token: str, key: str) -> None:
+    """Call a backtest off. Raises: as acknowledge()."""
+    _manager(services, token)
+    services.backtests.cancel(key)
+
+
+def _manager(services: Services, token: str) -> Account:
+    with services.database.read() as connection:
+        account = _account(accounts.session(connection, token, now_ms=services.clock.now_ms()))
+    if not account.role.includes(Role.MANAGER):
+        raise ForbiddenError(f"this takes a manager; {account.name} is none")
+    return account
 
 
 @retrying

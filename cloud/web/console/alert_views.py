@@ -105,7 +105,7 @@ def head(alert: models.AlertDetail, w: Wording) -> str:
         (w("alert.returned"), w.moment(alert.returned_ms) if alert.returned_ms else NOTHING, ""),
         (w("alert.assignee"), alert.assignee or NOTHING, ""),
         (w("alert.rule"), f"{alert.rule} {alert.rule_version}", ""),
-        (w("alert.source"), alert.rule_source, ""),
+        (w("alert.source"), w.pick(alert.rule_source_zh, alert.rule_source), ""),
     ]
     if alert.group and alert.group != alert.id:
         facts.append((w("alert.group"), w("alert.group_first"), f"/alerts/{alert.group}"))

@@ -8,6 +8,7 @@ from nicegui import ui
 from cloud.web.console import (
     alert_list,
     alert_page,
+    backtest_page,
     case_page,
     device_page,
     gate_page,
@@ -66,6 +67,10 @@ def mount(app: FastAPI, services: Services, live: Live) -> None:
         screen = await open_screen(request, "alerts", alert)
         if not await alert_page.show(screen, alert):
             _missing(screen)
+
+    @ui.page("/rules/backtest")
+    async def _backtest(request: Request, rule: str = "") -> None:
+        await backtest_page.show(await open_screen(request, "backtest"), rule)
 
     @ui.page("/maintenance")
     async def _maintenance(request: Request, show: str = "") -> None:

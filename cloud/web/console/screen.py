@@ -34,6 +34,7 @@ LINKS = (
     ("maintenance", "/maintenance"),
     ("notifications", "/notifications"),
     ("performance", "/alerts/performance"),
+    ("backtest", "/rules/backtest"),
     ("outbox", "/outbox"),
 )
 HTML_LANG = {"zh": "zh-CN", "en": "en"}

@@ -105,6 +105,7 @@ def _view(alert: Alert, names: Mapping[str, str], hold: Hold | None) -> models.A
         title_en=alert.title_en,
         rule_version=alert.rule_version,
         rule_source=alert.rule_source,
+        rule_source_zh=alert.rule_source_zh or alert.rule_source,
         device=alert.device,
         device_name=names.get(alert.device) or alert.device,
         kind=alert.kind,

@@ -55,6 +55,7 @@ def test_every_rule_says_where_it_is_from(rule: Rule) -> None:
         assert re.search("[\u4e00-\u9fff]", chinese), chinese
         assert not re.search(r"\b(our|judgement|after|class|most|least)\b", chinese)
     assert rule.matter
+    assert rule.provenance_zh == f"{rule.source_zh} [{rule.mark.value}]"
     assert rule.title_en
     assert rule.mark is not Mark.CONFIGURED
     assert (rule.mark is Mark.JUDGEMENT) == bool(re.match(r"our judgement|presumed", rule.source))

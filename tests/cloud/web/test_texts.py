@@ -15,8 +15,12 @@ from cloud.core.isa_18_2 import Event, State
 from cloud.core.model import Role, Severity
 from cloud.core.performance import Figure, Verdict
 from cloud.core.waiting import State as Waits
+from cloud.web.backtest_models import NotReplayed
+from cloud.web.backtest_models import State as Tried
 from cloud.web.console import lists
 from cloud.web.console.alert_views import TABS
+from cloud.web.console.backtest_page import NUMBERS
+from cloud.web.console.backtest_views import FIGURES
 from cloud.web.console.device_views import REASONS
 from cloud.web.console.screen import LINKS
 from cloud.web.texts import TEXTS, text
@@ -59,6 +63,10 @@ COMPOSED = {
     *(f"gate.{word}" for word in (*reports.SOURCES, *reports.TAGS, *Wait)),
     *(f"outbox.{state.name.lower()}" for state in deliveries.State),
     *(f"performance.{figure.name.lower()}" for figure in Figure),
+    *(f"backtest.{key}" for key in (*NUMBERS, "current", "changed")),
+    *(f"backtest.state.{state.value}" for state in Tried),
+    *(f"backtest.figure.{key}" for key in FIGURES),
+    *(f"backtest.not.{one.value}" for one in NotReplayed),
     *(f"performance.verdict.{verdict.value}" for verdict in Verdict),
     *(f"time.{unit}" for unit in ("s", "min", "h", "d")),
     *(f"inbox.{state.value}" for state in Waits),

@@ -154,6 +154,22 @@ def test_an_operator_acknowledges_and_takes_a_step(chromium: Browser, city: str)
         expect(page.get_by_role("button", name="结案")).to_be_visible()
 
 
+def test_a_manager_tries_a_rule_with_other_numbers(chromium: Browser, city: str) -> None:
+    with browsing(chromium) as watched:
+        page = watched.page
+        sign_in(page, city, "admin", "en", "/rules/backtest?rule=noise.class2.day")
+        expect(page.locator("h1")).to_have_text("Backtest")
+        page.get_by_role("button", name="Run the backtest").click()
+        expect(page.get_by_text("Change a number first.")).to_be_visible()
+        page.get_by_label("Limit").fill("95")
+        page.get_by_role("button", name="Run the backtest").click()
+        table = page.locator(".table.backtest")
+        expect(table).to_contain_text("Class 2 noise by day", timeout=60_000)
+        expect(page.locator(".backtest-results")).to_contain_text("Changed · 95.0 dB(A)")
+        expect(page.locator(".backtest-results")).to_contain_text("shelving")
+        expect(page.locator(".card .none").last).to_have_text("no alerts")
+
+
 def test_the_language_is_switched_and_kept(chromium: Browser, city: str) -> None:
     with browsing(chromium) as watched:
         page = watched.page

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from cloud.calendar_files import load_calendars
 from cloud.cases import CASE_SYSTEMS, others, outbox, timers
+from cloud.cases.file_store import FileStore
 from cloud.cases.forgetting import Forgetting
 from cloud.cases.release import release
 from cloud.commander import Commander
@@ -93,6 +94,14 @@ def raw_retention(config: CloudConfig) -> RawRetention:
 def store(config: CloudConfig, database: Database) -> SeriesStore:
     """Open the reading side of the series store."""
     return opened_store(config, database).series
+
+
+FILES = "files"  # the folder, in that of the data
+
+
+def file_store(config: CloudConfig) -> FileStore:
+    """Open the folder of the files of cases."""
+    return FileStore(config.data / FILES, config.cases.files.bounds)
 
 
 def rules(config: CloudConfig, instead: Path | None = None) -> RuleSet:
@@ -198,6 +207,7 @@ def run_web(config: CloudConfig) -> None:
         services = Services(
             database=database,
             series_store=store(config, database),
+            files=file_store(config),
             rules=rule_set,
             clock=SystemClock(),
             policy=policy,

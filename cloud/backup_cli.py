@@ -38,5 +38,5 @@ def _tell(where: Path, done: copies.Copied, *, as_json: bool) -> None:
     typer.echo(
         msgspec.json.encode(done).decode()
         if as_json
-        else f"{where}: state database, {done.files} files of {done.readings} readings"
+        else f"{where}: state database, {done.files} files of {done.readings} readings and of cases"
     )

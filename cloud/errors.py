@@ -4,7 +4,8 @@ RejectedError
 ├ NotFoundError     there is no such alert or case             404
 ├ ConflictError     not in this state, or somebody was faster  409
 ├ ForbiddenError    the role may not do this                   403
-└ InvalidError      something required is missing or wrong     422
+├ InvalidError      something required is missing or wrong     422
+└ NoRoomError       there is no room for more files            507
 
 TransportError
 └ RetryLater        another system said when to come again
@@ -29,6 +30,10 @@ class ForbiddenError(RejectedError):
 
 class InvalidError(RejectedError):
     """What was asked lacks something, or says something that is not allowed."""
+
+
+class NoRoomError(RejectedError):
+    """Files have filled what they may fill."""
 
 
 class RetryLater(TransportError):

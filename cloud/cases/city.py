@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from cloud.calendar_files import Calendars, load_calendars
-from cloud.core.case_steps import Label
-from cloud.core.gate import CATEGORIES, Gate, GatePolicy, TimeLimits, UnitRule
+from cloud.cases.file_store import MB, FileBounds
+from cloud.core.case_steps import Label, Step
+from cloud.core.gate import CATEGORIES, Gate, GatePolicy, PhotoRule, TimeLimits, UnitRule
 from cloud.core.grid import Cell, GridError, parse_grid
 from cloud.core.model import Severity
 from cloud.core.working_time import Calendar, parse_span
@@ -130,6 +131,32 @@ class GateSettings(_Section):
     flood: Flood = Flood()
 
 
+class Photo(_Section):
+    """A step that takes a photo, for a category and all below it."""
+
+    step: Literal["secure", "handle", "verify"]
+    category: str = ""
+
+
+class Files(_Section):
+    """How large files may be: one, those of a case, all; and what the disk keeps free."""
+
+    largest_mb: Annotated[int, Field(ge=1, le=1_000)] = 10
+    case_mb: Annotated[int, Field(ge=1)] = 100
+    total_mb: Annotated[int, Field(ge=1)] = 20_000
+    keep_free_mb: Annotated[int, Field(ge=0)] = 1_000
+
+    @property
+    def bounds(self) -> FileBounds:
+        """The same for those who know no configuration."""
+        return FileBounds(
+            largest_bytes=self.largest_mb * MB,
+            case_bytes=self.case_mb * MB,
+            total_bytes=self.total_mb * MB,
+            keep_free_bytes=self.keep_free_mb * MB,
+        )
+
+
 class Cases(_Section):
     """What a city sets about cases; what it leaves out is as docs/cases.md says."""
 
@@ -148,6 +175,8 @@ class Cases(_Section):
     responsible: tuple[Responsible, ...] = ()
     grid: Grid | None = None
     delivered_days: Annotated[float, Field(ge=0, le=36_500)] = 800.0
+    photos: tuple[Photo, ...] = ()
+    files: Files = Files()
 
 
 def policy_of(cases: Cases, zone: ZoneInfo) -> GatePolicy:
@@ -176,6 +205,9 @@ def policy_of(cases: Cases, zone: ZoneInfo) -> GatePolicy:
         cells=_cells(cases.grid) if cases.grid else (),
         outside_refused=cases.grid is not None and cases.grid.outside == "refuse",
         unit_rules=tuple(UnitRule(**each.model_dump()) for each in cases.responsible),
+        photos=tuple(
+            PhotoRule(step=Step(each.step), category=each.category) for each in cases.photos
+        ),
         gate=Gate(
             lasting_s=gate.lasting_s,
             hours=_hours(gate.hours) if gate.hours else None,

@@ -25,7 +25,8 @@ from cloud.core import case_steps
 from cloud.core.case_dues import CaseDues, fresh
 from cloud.core.case_roles import Actor, CaseRole, spell_roles
 from cloud.core.case_steps import OPEN_STATES, STEPS, State, Step
-from cloud.core.gate import GatePolicy, dues_of
+from cloud.core.file_types import PHOTOS
+from cloud.core.gate import GatePolicy, PhotoRule, dues_of
 from cloud.core.working_time import due
 from cloud.errors import ConflictError, ForbiddenError, InvalidError
 from cloud.state import schema
@@ -72,6 +73,12 @@ def take(
     _check_given(case, wanted, given, at_ms)
     if wanted is Step.HANDLE:
         _check_tasks(connection, case)
+    photo = photo_wanted(connection, case, wanted, policy)
+    if photo is not None:
+        raise InvalidError(
+            f"{wanted.value!r} needs a photo that was added since the case is {case.state.value}"
+            f" (cases.photos: step {photo.step}, category {photo.category or 'any'}): add one first"
+        )
     if wanted in (Step.APPROVE, Step.DECLINE):
         _decide(connection, case, wanted, actor.name, given, at_ms, policy)
     elif STEPS[wanted].approval and CaseRole.MANAGER not in actor.roles:
@@ -79,6 +86,30 @@ def take(
     else:
         perform(connection, case, wanted, actor.name, given, at_ms, policy)
     return load(connection, case_id)
+
+
+def photo_wanted(
+    connection: sa.Connection, case: Case, step: Step, policy: GatePolicy
+) -> PhotoRule | None:
+    """Return the rule by which a step lacks a photo; None if it takes none, or has one.
+
+    What was added before the case came to its state does not count: rework takes a new one.
+    """
+    rule = next((each for each in policy.photos if each.fits(step, case.category)), None)
+    if rule is None:
+        return None
+    events, files = schema.case_events.c, schema.case_files.c
+    came = sa.select(sa.func.max(events.at_ms)).where(
+        events.case == case.id,
+        events.to_state == case.state.value,
+        events.from_state != case.state.value,
+    )
+    photo = sa.select(files.id).where(
+        files.case == case.id,
+        files.type.in_([each.value for each in PHOTOS]),
+        files.at_ms >= sa.func.coalesce(came.scalar_subquery(), 0),
+    )
+    return rule if connection.scalar(photo.limit(1)) is None else None
 
 
 def check_may(actor: Actor, step: Step, case: Case) -> None:

@@ -65,6 +65,7 @@ class Step(StrEnum):
     SPLIT = "split"
     INVITE = "invite"
     TASK_DONE = "task done"
+    FILE = "file"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +214,17 @@ STEPS: dict[Step, StepInfo] = {
     Step.SPLIT: _people("拆案", "split", ACCEPTOR, DISPATCHER, apart=True),
     Step.INVITE: _people("联合处置派遣", "invite a unit", DISPATCHER, apart=True),
     Step.TASK_DONE: _people("协办完成", "task done", HANDLER, apart=True),
+    Step.FILE: _people(
+        "上传附件",
+        "add a file",
+        COLLECTOR,
+        ACCEPTOR,
+        DISPATCHER,
+        HANDLER,
+        VERIFIER,
+        MANAGER,
+        apart=True,
+    ),
 }
 
 OPEN_STATES = (
@@ -243,6 +255,7 @@ _STAYING = (
     Step.SPLIT,
     Step.INVITE,
     Step.TASK_DONE,
+    Step.FILE,
 )
 _MAY_BE_MERGED = (State.REPORTED, State.OPENED, State.DISPATCHED, State.DEFERRED)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, time
 from enum import StrEnum
 
-from cloud.core.case_steps import Label
+from cloud.core.case_steps import Label, Step
 from cloud.core.grid import Cell, find_cell
 from cloud.core.model import Device, Severity
 from cloud.core.working_time import Calendar, Span, due
@@ -104,6 +104,19 @@ class UnitRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PhotoRule:
+    """A step that takes a photo, in cases of a category and all below it; "" fits all."""
+
+    step: Step
+    category: str = ""
+
+    def fits(self, step: Step, category: str) -> bool:
+        """Whether this step takes a photo in a case of this category."""
+        below = category == self.category or category.startswith(f"{self.category}-")
+        return step is self.step and (not self.category or below)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
     """Which alerts wait before they become cases, and for what. What is critical never waits.
 
@@ -144,6 +157,7 @@ class GatePolicy:
     cells:       the area grid; outside_refused: an alert outside every cell makes no case.
     unit_rules:  who is responsible where for what; the first that fits.
     gate:        which alerts wait, and for what.
+    photos:      which steps take a photo.
     repeats:     a matter that arises so often in repeat_days stands out.
     grace_s:     closed while the sensor is beyond its limit, a case is reworked after so long.
     """
@@ -184,6 +198,7 @@ class GatePolicy:
     outside_refused: bool = False
     unit_rules: tuple[UnitRule, ...] = ()
     gate: Gate = field(default_factory=Gate)
+    photos: tuple[PhotoRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

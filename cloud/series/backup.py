@@ -117,7 +117,7 @@ def _copy_state(database: Database, target: Path) -> None:
 
 
 def _listed(state: Path) -> list[Named]:
-    """Return the files that a copied state database names: of the lake, and of the rollups."""
+    """Return the files that a copied state database names: of lake, rollups and cases."""
     copy = Database(sqlite_url(state))
     rollups = schema.rollup_files
     try:
@@ -128,12 +128,24 @@ def _listed(state: Path) -> list[Named]:
                     for file in listed(connection)
                 ),
                 *(
+                    Named(path=f"files/{digest[:2]}/{digest}", sha256=digest, readings=0)
+                    for digest in _files_of_cases(connection)
+                ),
+                *(
                     Named(path=f"rollups/{row.path}", sha256=row.sha256, readings=0)
                     for row in connection.execute(sa.select(rollups.c.path, rollups.c.sha256))
                 ),
             ]
     finally:
         copy.close()
+
+
+def _files_of_cases(connection: sa.Connection) -> list[str]:
+    """Return the digests of all files of cases, of which a backup from before them has none."""
+    table = schema.case_files
+    if not sa.inspect(connection).has_table(table.name):
+        return []
+    return list(connection.scalars(sa.select(table.c.sha256).distinct().order_by("sha256")))
 
 
 def _link(source: Path, target: Path) -> None:

@@ -14,6 +14,7 @@ from cloud.web import callbacks, health, metrics, problems, signin
 from cloud.web.api import (
     alerts,
     backtests,
+    case_files,
     cases,
     commands,
     completeness,
@@ -49,6 +50,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     maintenance.router,
     backtests.router,
     cases.router,
+    case_files.router,
     completeness.router,
     gateways.router,
     inbox.router,

@@ -67,7 +67,7 @@ class Door:
             await self._app(scope, receive, send)
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
-        unfit = _unfit_body(Headers(scope=scope))
+        unfit = _unfit_body(Headers(scope=scope), self._most_bytes(scope["path"]))
         if unfit and scope["path"].startswith("/open311/"):
             await unfit_body(scope["path"], unfit.detail)(scope, receive, send)
             return
@@ -95,6 +95,11 @@ class Door:
             await RedirectResponse(target, 303)(scope, receive, send)
             return
         await self._app({**scope, VISITOR: visitor}, receive, send)
+
+    def _most_bytes(self, path: str) -> int:
+        if path.startswith("/api/v1/cases/") and path.endswith("/files"):
+            return self._services.files.bounds.largest_bytes
+        return MAX_BODY_BYTES
 
     async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
@@ -137,12 +142,12 @@ class Door:
         return headed
 
 
-def _unfit_body(headers: Mapping[str, str]) -> Problem | None:
+def _unfit_body(headers: Mapping[str, str], most_bytes: int) -> Problem | None:
     if "transfer-encoding" in headers:
         return Problem("length-required", "send the body with its Content-Length")
     length = headers.get("content-length", "0")
-    if not length.isdecimal() or len(length) > 9 or int(length) > MAX_BODY_BYTES:
-        return Problem("too-large", f"{length[:20]} bytes; at most {MAX_BODY_BYTES}")
+    if not length.isdecimal() or len(length) > 12 or int(length) > most_bytes:
+        return Problem("too-large", f"{length[:20]} bytes; at most {most_bytes}")
     return None
 
 

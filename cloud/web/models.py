@@ -370,6 +370,31 @@ class NextStep(View):
     asks: bool = Field(description="It only asks: a manager approves or declines")
 
 
+class CaseFile(View):
+    """A photo or a paper that somebody added to a case."""
+
+    id: int
+    name: str
+    type: str = Field(description="By its content: image/jpeg, image/png or application/pdf")
+    size: int = Field(description="In bytes")
+    sha256: str
+    by: str
+    at_ms: Instant
+
+
+class CaseChain(View):
+    """Whether what was sealed of a case is as it was."""
+
+    entries: int
+    seal: str = Field(description="The last seal, which covers all before it")
+    holds: bool = Field(description="Every entry holds")
+    broken_at: int | None = Field(description="The first entry that does not hold")
+    broken_why: str
+    damaged: list[str] = Field(
+        [], description="Files that are gone or changed; looked for by GET /cases/{case}/chain"
+    )
+
+
 class CaseDetail(Case):
     """A case with its trail and evidence."""
 
@@ -378,6 +403,9 @@ class CaseDetail(Case):
     next_steps: list[NextStep] = Field(description="What you may do in this state")
     request: CaseRequest | None = Field(description="What waits for approval")
     tasks: list[CaseTask] = Field(description="What each unit does, in a case of several")
+    files: list[CaseFile] = Field(description="Photos and papers, the first added first")
+    may_add_files: bool = Field(description="Whether you may add one now")
+    chain: CaseChain
 
 
 class Interval(View):

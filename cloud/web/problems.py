@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from cloud.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
+from cloud.errors import ConflictError, ForbiddenError, InvalidError, NoRoomError, NotFoundError
 from contract.errors import RejectedError, StorageError
 
 logger = logging.getLogger(__name__)
@@ -32,6 +32,7 @@ TYPES: dict[str, tuple[int, str]] = {
     "internal": (500, "Something is wrong on our side"),
     "invalid": (422, "The request is not what this address takes"),
     "length-required": (411, "The length of the body must be told"),
+    "no-room": (507, "There is no room for more files"),
     "not-found": (404, "There is no such thing"),
     "not-signed-in": (401, "Sign in, or send a token"),
     "storage": (503, "The data cannot be read or written right now"),
@@ -48,6 +49,7 @@ REFUSALS: dict[type[RejectedError], str] = {
     ConflictError: "conflict",
     ForbiddenError: "forbidden",
     InvalidError: "invalid",
+    NoRoomError: "no-room",
 }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
+from cloud.cases.file_store import FileStore
 from cloud.cases.settings import Open311Service
 from cloud.core.alert_policy import POLICY, AlertPolicy
 from cloud.core.gate import GatePolicy
@@ -32,6 +33,7 @@ class Services:
 
     database: Database
     series_store: SeriesStore
+    files: FileStore
     rules: RuleSet
     clock: Clock
     timezone: ZoneInfo

@@ -24,9 +24,11 @@ DESCRIPTIONS: dict[int, str] = {
     403: "The role does not allow this, or the request comes from another site",
     404: "There is no such thing",
     409: "Not in this state, or somebody was faster",
+    413: "The body is too large",
     422: "The request is not what this address takes",
     429: "Too many attempts",
     503: "Not right now",
+    507: "There is no room for more files",
 }
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import sqlalchemy as sa
 
-from cloud.cases import ledger, lists, rows, tasks, waiting
+from cloud.cases import files, ledger, lists, rows, sealing, tasks, waiting
 from cloud.core.case_roles import Actor, CaseRole
 from cloud.core.case_steps import OPEN_STATES, STEPS, next_steps
 from cloud.errors import NotFoundError
@@ -15,6 +15,7 @@ from cloud.state import schema
 from cloud.web import models
 from cloud.web.queries import alerts
 from cloud.web.queries.devices import names_of
+from contract.errors import RejectedError
 
 
 def page(
@@ -55,6 +56,9 @@ def one(connection: sa.Connection, case: str, actor: Actor, now_ms: int) -> mode
         next_steps=_next_steps(found, actor),
         request=_request(found.request),
         tasks=[models.CaseTask(**asdict(each)) for each in tasks.tasks_of(connection, case)],
+        files=[models.CaseFile(**asdict(each)) for each in files.files_of(connection, case)],
+        may_add_files=_may_add(connection, case, actor),
+        chain=_chain(sealing.verify(connection, case)),
     )
 
 
@@ -104,6 +108,26 @@ def _next_steps(found: rows.CaseDetail, actor: Actor) -> list[models.NextStep]:
         for step in next_steps(case.state, actor, case.unit, asked_for=asked_for)
         if not (asked_for and STEPS[step].approval and not manages)
     ]
+
+
+def _may_add(connection: sa.Connection, case: str, actor: Actor) -> bool:
+    try:
+        files.check_addable(connection, case, actor)
+    except RejectedError:
+        return False
+    return True
+
+
+def _chain(found: sealing.Verified) -> models.CaseChain:
+    broken = found.broken
+    return models.CaseChain(
+        entries=found.head.entries,
+        seal=found.head.seal,
+        holds=broken is None,
+        broken_at=broken.number if broken else None,
+        broken_why=broken.why if broken else "",
+        damaged=[],
+    )
 
 
 def _request(request: rows.Request | None) -> models.CaseRequest | None:

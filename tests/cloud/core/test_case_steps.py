@@ -42,6 +42,7 @@ _STAYING = (
     "split",
     "invite",
     "task done",
+    "file",
 )
 _LEADING = {
     "reported": {"accept": "opened", "refuse": "refused", "merge": "merged"},

@@ -13,6 +13,7 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
+from cloud.cases.file_store import FileBounds, FileStore
 from cloud.series.lake import LakeStore
 from cloud.state.database import Database, sqlite_url
 from cloud.state.migrate import migrate
@@ -63,6 +64,7 @@ def services(database: Database, clock: ManualClock, tmp_path: Path) -> Services
     return Services(
         database=database,
         series_store=LakeStore(database, tmp_path / "lake", SystemClock()),
+        files=FileStore(tmp_path / "files", FileBounds(largest_bytes=2 << 20, keep_free_bytes=0)),
         rules=RULES,
         clock=clock,
         timezone=ZONE,

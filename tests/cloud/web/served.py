@@ -9,6 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
+from cloud.cases.file_store import FileStore
 from cloud.series.lake import LakeStore
 from cloud.state.database import Database, sqlite_url
 from cloud.state.migrate import migrate
@@ -34,6 +35,7 @@ def main(folder: Path) -> None:
             Services(
                 database=database,
                 series_store=LakeStore(database, folder / "lake", SystemClock()),
+                files=FileStore(folder / "files"),
                 rules=RULES,
                 clock=clock,
                 timezone=ZONE,

@@ -7,6 +7,7 @@ import pytest
 from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 
+from cloud.cases.file_store import FileStore
 from cloud.series.lake import LakeStore
 from cloud.state import schema
 from cloud.state.database import Database, sqlite_url
@@ -78,6 +79,7 @@ def _app(database: Database, folder: Path, clock: ManualClock) -> FastAPI:
         Services(
             database=database,
             series_store=LakeStore(database, folder / "lake", SystemClock()),
+            files=FileStore(folder / "files"),
             rules=RULES,
             clock=clock,
             timezone=ZONE,

@@ -32,6 +32,40 @@ class Waiting:
     since_ms: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passed:
+    """An alert of a case that waited at the gate. by: who let it in; "" for time itself."""
+
+    alert: str
+    why: str
+    since_ms: int
+    decided_ms: int | None
+    by: str
+    note: str
+
+
+def passed_of(connection: sa.Connection, case: str) -> list[Passed]:
+    """Return which alerts of a case waited at the gate, the first first."""
+    table, attached = schema.case_waiting, schema.case_alerts
+    query = (
+        sa.select(table)
+        .join(attached, attached.c.alert == table.c.alert)
+        .where(attached.c.case == case, table.c.state == PASSED)
+        .order_by(table.c.since_ms, table.c.alert)
+    )
+    return [
+        Passed(
+            alert=row.alert,
+            why=row.why,
+            since_ms=row.since_ms,
+            decided_ms=row.decided_ms,
+            by=row.decided_by,
+            note=row.note,
+        )
+        for row in connection.execute(query)
+    ]
+
+
 def hold(
     connection: sa.Connection, alert: Alert, decision: Decision, now_ms: int, policy: GatePolicy
 ) -> bool:

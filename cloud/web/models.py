@@ -347,6 +347,17 @@ class CaseWaiting(View):
     since_ms: Instant
 
 
+class CasePassed(View):
+    """An alert of a case that waited at the gate, and how it came through."""
+
+    alert: str
+    why: str = Field(description="What it waited for: confirm, lasting, hours, flood")
+    since_ms: Instant
+    decided_ms: Instant | None
+    by: str = Field(description="Who let it in; empty: its time had come")
+    note: str
+
+
 class CaseRequest(View):
     """A step that takes a manager's approval, and waits for it."""
 
@@ -406,6 +417,7 @@ class CaseDetail(Case):
     files: list[CaseFile] = Field(description="Photos and papers, the first added first")
     may_add_files: bool = Field(description="Whether you may add one now")
     chain: CaseChain
+    gate: list[CasePassed] = Field(description="Its alerts that waited at the gate first")
 
 
 class Interval(View):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
 
+from cloud.cases import waiting
 from cloud.cases.lists import Wanted
 from cloud.core.case_steps import OPEN_STATES
 from cloud.ports import Latest
@@ -44,6 +45,8 @@ class Snapshot:
     alert_counts: Mapping[tuple[str, str], int] = field(default_factory=dict)
     cases: tuple[models.Case, ...] = ()  # open, the latest opened first
     case_counts: Mapping[str, int] = field(default_factory=dict)
+    singled_out: int = 0  # open cases that stand out as recurring
+    gate: Mapping[str, int] = field(default_factory=dict)  # alerts that wait, by what for
     gateways: tuple[models.Gateway, ...] = ()
     floods: tuple[models.Flood, ...] = ()  # that are not over
     ended_alerts: tuple[models.Alert, ...] = ()  # open in the snapshot before
@@ -71,6 +74,7 @@ def read(services: Services, before: Snapshot, watched: frozenset[str]) -> Snaps
             at_ms=now_ms,
             full_ms=now_ms if full else before.full_ms,
             marks=marks,
+            gate=waiting.count(connection),
             floods=tuple(alerts.floods(connection)),
             ended_alerts=(),
             ended_cases=(),
@@ -98,6 +102,7 @@ def read(services: Services, before: Snapshot, watched: frozenset[str]) -> Snaps
                 after,
                 cases=tuple(opened.items),
                 case_counts=cases.counts(connection),
+                singled_out=cases.singled_out(connection),
                 ended_cases=tuple(cases.some(connection, gone, now_ms)),
             )
         if marks.gateways != old.gateways:

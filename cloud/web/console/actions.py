@@ -13,6 +13,7 @@ from cloud.alert_scope import scope_of
 from cloud.cases import deliveries, release, reports, steps
 from cloud.cases.reports import Report
 from cloud.cases.steps import Given
+from cloud.core.case_roles import Actor
 from cloud.core.model import Role
 from cloud.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from cloud.state.database import retrying
@@ -67,6 +68,17 @@ def take_step(
     with services.database.write() as connection:
         account = _account(accounts.session(connection, token, now_ms=now_ms))
         steps.take(connection, case, step, account.actor, version, given, now_ms, services.policy)
+
+
+@retrying
+def in_case(
+    services: Services, token: str, act: Callable[[sa.Connection, Actor, int], object]
+) -> None:
+    """Do something with cases, which looks at the roles itself. Raises: as take_step()."""
+    now_ms = services.clock.now_ms()
+    with services.database.write() as connection:
+        account = _account(accounts.session(connection, token, now_ms=now_ms))
+        act(connection, account.actor, now_ms)
 
 
 @retrying
@@ -159,7 +171,7 @@ def explain(error: GridwardenError, w: Wording) -> str:
         case SessionEnded():
             return w("error.session")
         case ConflictError() | NotFoundError():
-            return w("error.conflict")
+            return w("error.conflict", detail=str(error))
         case ForbiddenError():
             return w("error.forbidden")
         case InvalidError():

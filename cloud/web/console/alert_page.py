@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 
 import sqlalchemy as sa
-from anyio.to_thread import run_sync
 from nicegui import ui
 
 from cloud import alert_desk, alerts
@@ -16,14 +15,13 @@ from cloud.core.isa_18_2 import State
 from cloud.core.model import Role
 from cloud.errors import NotFoundError
 from cloud.web import models
-from cloud.web.console import actions, alert_views, lists
+from cloud.web.console import actions, alert_views, clicks, lists
 from cloud.web.console.notifications_page import of_alert, told_table
 from cloud.web.console.screen import Screen
 from cloud.web.pages import render
 from cloud.web.queries import alerts as queries
 from cloud.web.services import Services
 from cloud.web.snapshots import Snapshot
-from contract.errors import GridwardenError
 
 HOURS = (1, 2, 4, 8, 24, 72, 168, 720)
 Act = Callable[[sa.Connection, Person], object]
@@ -149,14 +147,10 @@ class AlertPage:
 
     async def _do(self, act: Act, text: ui.textarea) -> None:
         screen = self._screen
-        try:
-            await run_sync(actions.at_the_desk, screen.console.services, screen.visitor.token, act)
-        except GridwardenError as error:
-            screen.tell(actions.explain(error, screen.w))
-        else:
+        services, token = screen.console.services, screen.visitor.token
+        work = partial(actions.at_the_desk, services, token, act)
+        if await clicks.attempt(screen, work, screen.w("alert.done")):
             text.set_value("")
-            screen.tell(screen.w("alert.done"), good=True)
-        await screen.refresh()
 
 
 def _acknowledged(alert: str, note: str, connection: sa.Connection, by: Person) -> None:

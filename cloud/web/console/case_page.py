@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from functools import partial
 
-from anyio.to_thread import run_sync
 from nicegui import ui
 
 from cloud.core.case_roles import Actor
 from cloud.core.case_steps import OPEN_STATES, State
 from cloud.errors import NotFoundError
 from cloud.web import models
-from cloud.web.console import actions, case_views, lists, views
+from cloud.web.console import actions, case_views, clicks, lists, views
+from cloud.web.console.case_apart import Apart
 from cloud.web.console.case_form import Form
 from cloud.web.console.screen import Screen
 from cloud.web.pages import render
 from cloud.web.queries import cases
 from cloud.web.services import Services
 from cloud.web.snapshots import Snapshot
-from contract.errors import GridwardenError
 
 PRIMARY = ("accept", "approve", "dispatch", "handle", "verify", "close")  # the way forward
 
@@ -42,6 +41,7 @@ class CasePage:
         self._screen = screen
         self._case = case
         self._offered: object = None
+        self._apart = Apart(screen)
         w = screen.w
         with ui.element("main").classes("gw-main").props("id=main"):
             self._head = ui.html(sanitize=False).classes("card head")
@@ -52,6 +52,7 @@ class CasePage:
                 with ui.element("section").classes("card"):
                     ui.html(render("h2.html", title=w("case.trail")), sanitize=False)
                     self._trail = ui.html(sanitize=False)
+            self._apart.place()
             with ui.element("section").classes("card"):
                 ui.html(render("h2.html", title=w("case.alerts")), sanitize=False)
                 self._alerts = ui.html(sanitize=False)
@@ -71,6 +72,7 @@ class CasePage:
             empty=w("alert.none_at_all"),
         )
         lists.put(self._alerts, table)
+        self._apart.update(case)
         offered = [step.step for step in case.next_steps]
         offered = [*offered, str(case.request is not None)]
         if offered != self._offered:
@@ -103,22 +105,18 @@ class CasePage:
         if missing:
             screen.tell(missing)
             return
-        try:
-            await run_sync(
-                actions.take_step,
-                screen.console.services,
-                screen.visitor.token,
-                case.id,
-                step,
-                case.version,
-                given,
-            )
-        except GridwardenError as error:
-            screen.tell(actions.explain(error, screen.w))
-        else:
+        act = partial(
+            actions.take_step,
+            screen.console.services,
+            screen.visitor.token,
+            case.id,
+            step,
+            case.version,
+            given,
+        )
+        done = screen.w("case.taken", step=screen.w.case_step(step))
+        if await clicks.attempt(screen, act, done):
             form.clear()
-            screen.tell(screen.w("case.taken", step=screen.w.case_step(step)), good=True)
-        await screen.refresh()
 
 
 async def _load(screen: Screen, case: str, snapshot: Snapshot) -> models.CaseDetail:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from cloud.cases.reports import SOURCES, TAGS
 from cloud.cases.steps import Given
-from cloud.core.case_steps import MAIN_WAY, OPEN_STATES, State
+from cloud.core.case_roles import Actor
+from cloud.core.case_steps import MAIN_WAY, OPEN_STATES, TRANSITIONS, State, Step, may
 from cloud.web import models
 from cloud.web.pages import render
 from cloud.web.wording import NOTHING, Wording
@@ -38,7 +39,8 @@ def head(case: models.CaseDetail, w: Wording) -> str:
     )
     facts += [(w(key), text, "") for key, text in told if text]
     facts += [(w(f"gate.{key}"), value, "") for key, value in case.tags.items() if key in TAGS]
-    facts += [(w("case.task"), _task(task, w), "") for task in case.tasks]
+    facts += [(w("case.gate"), _passed(each, w), "") for each in case.gate]
+    facts += [(w("case.task"), task_line(task, w), "") for task in case.tasks]
     if case.merged_into:
         facts.append((w("case.merged_into"), case.merged_into, f"/cases/{case.merged_into}"))
     if case.closed_ms:
@@ -64,10 +66,35 @@ def _place(case: models.CaseDetail, w: Wording) -> list[tuple[str, str, str]]:
     ]
 
 
-def _task(task: models.CaseTask, w: Wording) -> str:
+def _passed(passed: models.CasePassed, w: Wording) -> str:
+    by = w("case.gate_by", name=passed.by) if passed.by else ""
+    at = w.moment(passed.decided_ms) if passed.decided_ms else ""
+    return " · ".join(part for part in (w(f"gate.{passed.why}"), by, at, passed.note) if part)
+
+
+def task_line(task: models.CaseTask, w: Wording) -> str:
+    """Say what a unit does in a case, until when, and whether it is done."""
     by = w.moment(task.due_ms) if task.due_ms else ""
     how = w("case.task_done" if task.done_ms else "case.task_open")
     return " · ".join(part for part in (task.unit, task.what, by, how) if part)
+
+
+def apart(case: models.CaseDetail, actor: Actor) -> frozenset[Step]:
+    """Return which of the steps with a form of their own this person may take."""
+    state = State(case.state)
+    return frozenset(
+        step
+        for step in (Step.INVITE, Step.MERGE, Step.SPLIT)
+        if (state, step) in TRANSITIONS and may(actor, step, case.unit)
+    )
+
+
+def to_finish(case: models.CaseDetail, actor: Actor) -> list[models.CaseTask]:
+    """Return the tasks that this person may say are done."""
+    if (State(case.state), Step.TASK_DONE) not in TRANSITIONS:
+        return []
+    waiting = [task for task in case.tasks if task.done_ms is None]
+    return [task for task in waiting if may(actor, Step.TASK_DONE, task.unit)]
 
 
 def trail(case: models.CaseDetail, w: Wording) -> str:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
-from anyio.to_thread import run_sync
 from nicegui import ui
 
 from cloud.cases.reports import SOURCES, Report
 from cloud.core.case_roles import CaseRole
 from cloud.web import models
-from cloud.web.console import actions
+from cloud.web.console import actions, clicks
 from cloud.web.console.screen import Screen
 from cloud.web.pages import render
 from cloud.web.queries import cases
 from cloud.web.services import Services
 from cloud.web.snapshots import Snapshot
-from contract.errors import GridwardenError
 
 
 async def show(screen: Screen) -> None:
@@ -92,7 +89,7 @@ class GatePage:
             opens=opens,
             note=words,
         )
-        await _try(screen, act, "gate.decided")
+        await clicks.attempt(screen, act, screen.w("gate.decided"))
         self._shown = None
 
 
@@ -124,23 +121,12 @@ def _report_form(screen: Screen) -> None:
             tags={key: str(each.value) for key, each in tags.items() if each.value},
         )
         act = partial(actions.file_report, screen.console.services, screen.visitor.token, report)
-        if await _try(screen, act, "gate.reported"):
+        if await clicks.attempt(screen, act, w("gate.reported")):
             for each in fields:
                 each.set_value(None)
 
     with ui.element("div").classes("buttons"):
         ui.button(w("gate.send"), on_click=send).props("no-caps unelevated")
-
-
-async def _try(screen: Screen, act: Callable[[], object], done: str) -> bool:
-    try:
-        await run_sync(act)
-    except GridwardenError as error:
-        screen.tell(actions.explain(error, screen.w))
-        return False
-    screen.tell(screen.w(done), good=True)
-    await screen.refresh()
-    return True
 
 
 def _heading(screen: Screen, key: str) -> None:

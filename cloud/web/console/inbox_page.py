@@ -4,28 +4,17 @@ from __future__ import annotations
 
 from functools import partial
 
-from anyio.to_thread import run_sync
 from nicegui import ui
-from nicegui.events import GenericEventArguments
 
 from cloud import adoption
 from cloud.core.model import Role
 from cloud.web import models
 from cloud.web.api.inbox import view
-from cloud.web.console import actions, lists
+from cloud.web.console import actions, clicks, lists
 from cloud.web.console.screen import Console, Screen
 from cloud.web.pages import render
 from cloud.web.snapshots import Snapshot
-from contract.errors import GridwardenError
 from contract.quantities import Kind
-
-# A click on a button, with the kind that is chosen beside it.
-CLICKS = """(event) => {
-  const button = event.target.closest("[data-act]");
-  if (!button) return;
-  const kind = button.closest("tr").querySelector("select");
-  emit(button.dataset.act, button.dataset.id, kind ? kind.value : "");
-}"""
 
 
 async def show(screen: Screen) -> None:
@@ -43,31 +32,21 @@ async def show(screen: Screen) -> None:
 
 
 def _deciding(screen: Screen, table: ui.html) -> None:
-    async def clicked(event: GenericEventArguments) -> None:
-        what, who, kind = (str(each) for each in event.args)
-        if what not in ("adopt", "refuse"):
-            return
+    async def decide(who: str, kind: str, *, adopt: bool) -> None:
         sender, _, device = who.partition("/")
-        try:
-            await run_sync(
-                partial(
-                    actions.decide,
-                    screen.console.services,
-                    screen.visitor.token,
-                    device,
-                    sender,
-                    adopt=what == "adopt",
-                    kind=kind,
-                )
-            )
-        except GridwardenError as error:
-            screen.tell(actions.explain(error, screen.w))
-        else:
-            words = "inbox.adopting" if what == "adopt" else "inbox.refusing"
-            screen.tell(screen.w(words), good=True)
-        await screen.refresh()
+        act = partial(
+            actions.decide,
+            screen.console.services,
+            screen.visitor.token,
+            device,
+            sender,
+            adopt=adopt,
+            kind=kind,
+        )
+        await clicks.attempt(screen, act, screen.w("inbox.adopting" if adopt else "inbox.refusing"))
 
-    table.on("click", clicked, js_handler=CLICKS)
+    handlers = {"adopt": partial(decide, adopt=True), "refuse": partial(decide, adopt=False)}
+    clicks.on_buttons(table, handlers)
 
 
 def _waiting(console: Console) -> list[models.Waiting]:

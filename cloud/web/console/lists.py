@@ -6,29 +6,19 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
-from anyio.to_thread import run_sync
 from nicegui import ui
-from nicegui.events import GenericEventArguments
 
 from cloud.alerts import Record
 from cloud.cases.lists import Wanted
 from cloud.core.case_steps import OPEN_STATES
 from cloud.core.model import Role
 from cloud.web import models
-from cloud.web.console import actions, views
+from cloud.web.console import actions, clicks, views
 from cloud.web.console.screen import Console, Screen
 from cloud.web.pages import render
 from cloud.web.queries import alerts, cases
 from cloud.web.snapshots import Snapshot
 from cloud.web.wording import Wording
-from contract.errors import GridwardenError
-
-# Clicks on the buttons inside a piece of HTML, as (what to do, to which).
-CLICKS = """(event) => {
-  const button = event.target.closest("[data-act]");
-  if (button) emit(button.dataset.act, button.dataset.id);
-}"""
-
 
 # What the page of cases may show instead of what is open, by its word in the address.
 SHOWN = {
@@ -67,21 +57,12 @@ def may_acknowledge(screen: Screen) -> bool:
 def acknowledging(screen: Screen, table: ui.html) -> None:
     """Let the buttons in a table acknowledge."""
 
-    async def clicked(event: GenericEventArguments) -> None:
-        what, alert = event.args
-        if what != "acknowledge":
-            return
-        try:
-            await run_sync(
-                actions.acknowledge, screen.console.services, screen.visitor.token, str(alert)
-            )
-        except GridwardenError as error:
-            screen.tell(actions.explain(error, screen.w))
-        else:
-            screen.tell(screen.w("alert.ACKED"), good=True)
-        await screen.refresh()
+    async def acknowledge(alert: str, _: str) -> None:
+        services, token = screen.console.services, screen.visitor.token
+        act = partial(actions.acknowledge, services, token, alert)
+        await clicks.attempt(screen, act, screen.w("alert.ACKED"))
 
-    table.on("click", clicked, js_handler=CLICKS)
+    clicks.on_buttons(table, {"acknowledge": acknowledge})
 
 
 def newest_alerts(

@@ -5,20 +5,17 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from functools import partial
 
-from anyio.to_thread import run_sync
 from nicegui import ui
-from nicegui.events import GenericEventArguments
 
 from cloud import alert_desk, hold_rows
 from cloud.alert_desk import Plan
 from cloud.core.model import Role
 from cloud.web import models
-from cloud.web.console import actions, alert_views, lists
+from cloud.web.console import actions, alert_views, clicks, lists
 from cloud.web.console.screen import Console, Screen
 from cloud.web.pages import render
 from cloud.web.queries.alerts import hold_view
 from cloud.web.snapshots import Snapshot
-from contract.errors import GridwardenError
 
 NEWEST = 200
 
@@ -91,19 +88,14 @@ class Planning:
         )
         services = screen.console.services
         rules = services.rules.by_id
-        try:
-            await run_sync(
-                actions.at_the_desk,
-                services,
-                screen.visitor.token,
-                lambda c, by: alert_desk.plan(c, plan, by, rules),
-            )
-        except GridwardenError as error:
-            screen.tell(actions.explain(error, w))
-        else:
+        act = partial(
+            actions.at_the_desk,
+            services,
+            screen.visitor.token,
+            lambda c, by: alert_desk.plan(c, plan, by, rules),
+        )
+        if await clicks.attempt(screen, act, w("hold.planned")):
             self._reason.set_value("")
-            screen.tell(w("hold.planned"), good=True)
-        await screen.refresh()
 
     def _moment(self, field: ui.input) -> int | None:
         if not field.value:
@@ -125,26 +117,19 @@ def _choices(screen: Screen) -> dict[str, str]:
 
 
 def _ending(screen: Screen, table: ui.html) -> None:
-    async def clicked(event: GenericEventArguments) -> None:
-        what, hold = (str(each) for each in event.args)
-        if what != "end":
-            return
-        services = screen.console.services
-        rules, policy = services.rules.by_id, services.alerts
-        try:
-            await run_sync(
-                actions.at_the_desk,
-                services,
-                screen.visitor.token,
-                lambda c, by: alert_desk.end_hold(c, hold, by, rules, policy),
-            )
-        except GridwardenError as error:
-            screen.tell(actions.explain(error, screen.w))
-        else:
-            screen.tell(screen.w("hold.is.ended"), good=True)
-        await screen.refresh()
+    services = screen.console.services
+    rules, policy = services.rules.by_id, services.alerts
 
-    table.on("click", clicked, js_handler=lists.CLICKS)
+    async def end(hold: str, _: str) -> None:
+        act = partial(
+            actions.at_the_desk,
+            services,
+            screen.visitor.token,
+            lambda c, by: alert_desk.end_hold(c, hold, by, rules, policy),
+        )
+        await clicks.attempt(screen, act, screen.w("hold.is.ended"))
+
+    clicks.on_buttons(table, {"end": end})
 
 
 def _holds(console: Console, everything: bool) -> list[models.Hold]:

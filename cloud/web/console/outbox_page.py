@@ -4,28 +4,20 @@ from __future__ import annotations
 
 from functools import partial
 
-from anyio.to_thread import run_sync
 from nicegui import ui
-from nicegui.events import GenericEventArguments
 
 from cloud.cases import deliveries
 from cloud.cases.deliveries import State
+from cloud.cases.outbox import Rejected, rejected
 from cloud.core.model import Role
 from cloud.web import models
 from cloud.web.api.outbox import view
-from cloud.web.console import actions, lists
+from cloud.web.console import actions, clicks, lists
 from cloud.web.console.screen import Console, Screen
 from cloud.web.pages import render
 from cloud.web.snapshots import Snapshot
-from contract.errors import GridwardenError
 
-# A click on a button; giving up takes the reason that is written beside it.
-CLICKS = """(event) => {
-  const button = event.target.closest("[data-act]");
-  if (!button) return;
-  const reason = button.closest("tr").querySelector("input");
-  emit(button.dataset.act, button.dataset.id, reason ? reason.value : "");
-}"""
+REJECTED_EVERY_MS = 10_000  # what the ledger refuses is rare, and looked for through everything
 
 
 async def show(screen: Screen) -> None:
@@ -43,31 +35,28 @@ async def show(screen: Screen) -> None:
 
 
 def _deciding(screen: Screen, table: ui.html) -> None:
-    async def clicked(event: GenericEventArguments) -> None:
-        what, number, reason = (str(each) for each in event.args)
-        if what not in ("retry", "give-up") or not number.isdecimal():
+    async def decide(number: str, reason: str | None, done: str) -> None:
+        if not number.isdecimal():
             return
-        reason = reason if what == "give-up" else ""
-        work = partial(
-            actions.decide_delivery,
-            screen.console.services,
-            screen.visitor.token,
-            int(number),
-            reason=None if what == "retry" else reason,
-        )
-        try:
-            await run_sync(work)
-        except GridwardenError as error:
-            screen.tell(actions.explain(error, screen.w))
-        else:
-            words = "outbox.retried" if what == "retry" else "outbox.given_up"
-            screen.tell(screen.w(words), good=True)
-        await screen.refresh()
+        services, token = screen.console.services, screen.visitor.token
+        act = partial(actions.decide_delivery, services, token, int(number), reason=reason)
+        await clicks.attempt(screen, act, screen.w(done))
 
-    table.on("click", clicked, js_handler=CLICKS)
+    async def retry(number: str, _: str) -> None:
+        await decide(number, None, "outbox.retried")
+
+    async def give_up(number: str, reason: str) -> None:
+        await decide(number, reason, "outbox.given_up")
+
+    clicks.on_buttons(table, {"retry": retry, "give-up": give_up})
 
 
 Found = tuple[list[models.Delivery], dict[str, dict[str, int]]]
+
+
+def _rejected(console: Console) -> list[Rejected]:
+    with console.services.database.read() as connection:
+        return rejected(connection)
 
 
 def _found(console: Console, unit: str) -> Found:
@@ -85,11 +74,14 @@ async def _update(screen: Screen, table: ui.html, snapshot: Snapshot, now_ms: in
     unit = screen.visitor.account.actor.own_unit
     load = partial(_found, screen.console, unit)
     items, systems = await screen.console.shared.get(("outbox", unit), snapshot.at_ms, load)
+    seldom = now_ms // REJECTED_EVERY_MS
+    refused = partial(_rejected, screen.console)
     html = render(
         "outbox_table.html",
         w=screen.w,
         items=items,
         systems=systems,
+        rejected=await screen.console.shared.get("rejected", seldom, refused),
         now_ms=now_ms,
         may=screen.visitor.account.role.includes(Role.MANAGER),
     )

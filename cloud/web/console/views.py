@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from cloud.core.gate import Wait
 from cloud.core.isa_18_2 import State
 from cloud.core.model import Severity
 from cloud.web import models
@@ -66,6 +67,7 @@ def stats(snapshot: Snapshot, now_ms: int, w: Wording) -> str:
         _devices(snapshot, now_ms, w),
         _gateways(snapshot, w),
         _alerts(snapshot, w),
+        _gate(snapshot, w),
         _cases(snapshot, now_ms, w),
         _batches(snapshot, w),
     )
@@ -109,12 +111,26 @@ def _alerts(snapshot: Snapshot, w: Wording) -> Stat:
     )
 
 
+def _gate(snapshot: Snapshot, w: Wording) -> Stat:
+    asked = snapshot.gate.get(Wait.CONFIRM.value, 0)
+    return Stat(
+        label=w("overview.gate"),
+        figure=str(sum(snapshot.gate.values())),
+        note=w("overview.confirm", n=asked) if asked else w("overview.none_to_confirm"),
+        tone="warn" if asked else "",
+        href="/cases/gate",
+    )
+
+
 def _cases(snapshot: Snapshot, now_ms: int, w: Wording) -> Stat:
     late = sum(case.due_ms is not None and case.due_ms < now_ms for case in snapshot.cases)
+    notes = [w("overview.overdue", n=late) if late else w("overview.none_overdue")]
+    if snapshot.singled_out:
+        notes.append(w("overview.singled", n=snapshot.singled_out))
     return Stat(
         label=w("overview.cases"),
         figure=str(sum(snapshot.case_counts.values())),
-        note=w("overview.overdue", n=late) if late else w("overview.none_overdue"),
+        note=" · ".join(notes),
         tone="bad" if late else "",
         href="/cases",
     )

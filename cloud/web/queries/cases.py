@@ -59,6 +59,7 @@ def one(connection: sa.Connection, case: str, actor: Actor, now_ms: int) -> mode
         files=[models.CaseFile(**asdict(each)) for each in files.files_of(connection, case)],
         may_add_files=_may_add(connection, case, actor),
         chain=_chain(sealing.verify(connection, case)),
+        gate=[models.CasePassed(**asdict(each)) for each in waiting.passed_of(connection, case)],
     )
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cloud.alert_rows import Remark
+from cloud.alert_topics import RAISED, REFUTED, RETURNED
 from cloud.cases import deliveries, reports
 from cloud.core.gate import Wait
 from cloud.core.holds import HoldKind
@@ -62,6 +63,7 @@ COMPOSED = {
     *(f"cases.{which}" for which in lists.SHOWN),
     *(f"gate.{word}" for word in (*reports.SOURCES, *reports.TAGS, *Wait)),
     *(f"outbox.{state.name.lower()}" for state in deliveries.State),
+    *(f"outbox.{topic}" for topic in (RAISED, RETURNED, REFUTED)),
     *(f"performance.{figure.name.lower()}" for figure in Figure),
     *(f"backtest.{key}" for key in (*NUMBERS, "current", "changed")),
     *(f"backtest.state.{state.value}" for state in Tried),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html import unescape
 
 import pytest
@@ -122,7 +123,11 @@ def test_the_figures_at_the_top(snapshot: Snapshot) -> None:
     shown = words(views.stats(snapshot, NOW_MS, ZH))
     assert shown == (
         "设备数据正常 10 / 10 无陈旧数据 网关在线 1 / 1 全部在线 "
-        "活动告警 5 4 条未确认 未结案件 5 无超期 批次到达率 100 % 无缺失"
+        "活动告警 5 4 条未确认 待立案告警 0 无待确认 未结案件 5 无超期 批次到达率 100 % 无缺失"
+    )
+    busy = replace(snapshot, gate={"confirm": 2, "flood": 3}, singled_out=1)
+    assert "待立案告警 5 2 条待确认 未结案件 5 无超期 · 1 件多次发生" in words(
+        views.stats(busy, NOW_MS, ZH)
     )
     later = words(views.stats(snapshot, NOW_MS + 4 * 3_600_000, EN))
     assert "Devices reporting 0 / 10 10 stale" in later

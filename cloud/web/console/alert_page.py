@@ -149,8 +149,7 @@ class AlertPage:
         screen = self._screen
         services, token = screen.console.services, screen.visitor.token
         work = partial(actions.at_the_desk, services, token, act)
-        if await clicks.attempt(screen, work, screen.w("alert.done")):
-            text.set_value("")
+        await clicks.attempt(screen, work, screen.w("alert.done"), partial(text.set_value, ""))
 
 
 def _acknowledged(alert: str, note: str, connection: sa.Connection, by: Person) -> None:

@@ -156,15 +156,14 @@ class Merging:
         if not into:
             self._apart.screen.tell(self._apart.screen.w("case.merge_needs"))
             return
-        merged = await _do(
+        await _do(
             self._apart.screen,
             lambda c, actor, now_ms: matters.merge(
                 c, case.id, into, actor, case.version, note, now_ms
             ),
             Step.MERGE,
+            partial(ui.navigate.to, f"/cases/{into}"),
         )
-        if merged:
-            ui.navigate.to(f"/cases/{into}")
 
 
 class Splitting:
@@ -216,10 +215,12 @@ class Splitting:
         )
 
 
-async def _do(screen: Screen, act: Act, step: Step) -> bool:
+async def _do(
+    screen: Screen, act: Act, step: Step, then: Callable[[], object] = lambda: None
+) -> None:
     done = screen.w("case.taken", step=screen.w.case_step(step.value))
     work = partial(actions.in_case, screen.console.services, screen.visitor.token, act)
-    return await clicks.attempt(screen, work, done)
+    await clicks.attempt(screen, work, done, then)
 
 
 def _text(field: ui.input | ui.textarea) -> str:

@@ -115,8 +115,7 @@ class CasePage:
             given,
         )
         done = screen.w("case.taken", step=screen.w.case_step(step))
-        if await clicks.attempt(screen, act, done):
-            form.clear()
+        await clicks.attempt(screen, act, done, form.clear)
 
 
 async def _load(screen: Screen, case: str, snapshot: Snapshot) -> models.CaseDetail:

@@ -24,18 +24,24 @@ CLICKS = """(event) => {
 Click = Callable[[str, str], Awaitable[object]]
 
 
-async def attempt(screen: Screen, act: Callable[[], object], done: str) -> bool:
-    """Do something that may be refused; say what became of it, and read the page again."""
+async def attempt(
+    screen: Screen,
+    act: Callable[[], object],
+    done: str,
+    then: Callable[[], object] = lambda: None,
+) -> None:
+    """Do something that may be refused; say what became of it, and read the page again.
+
+    then: what follows if it was done, as long as the form that was filled in is there.
+    """
     try:
         await run_sync(act)
     except GridwardenError as error:
         screen.tell(actions.explain(error, screen.w))
-        succeeded = False
     else:
         screen.tell(done, good=True)
-        succeeded = True
+        then()
     await screen.refresh()
-    return succeeded
 
 
 def on_buttons(table: ui.html, handlers: Mapping[str, Click]) -> None:

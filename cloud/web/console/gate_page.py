@@ -109,6 +109,10 @@ def _report_form(screen: Screen) -> None:
     for each in fields:
         each.props(style)
 
+    def clear() -> None:
+        for each in fields:
+            each.set_value(None)
+
     async def send() -> None:
         tags = {"keyword": keyword, "area": area, "pollution_source": pollution}
         report = Report(
@@ -121,9 +125,7 @@ def _report_form(screen: Screen) -> None:
             tags={key: str(each.value) for key, each in tags.items() if each.value},
         )
         act = partial(actions.file_report, screen.console.services, screen.visitor.token, report)
-        if await clicks.attempt(screen, act, w("gate.reported")):
-            for each in fields:
-                each.set_value(None)
+        await clicks.attempt(screen, act, w("gate.reported"), clear)
 
     with ui.element("div").classes("buttons"):
         ui.button(w("gate.send"), on_click=send).props("no-caps unelevated")

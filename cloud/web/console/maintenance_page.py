@@ -94,8 +94,7 @@ class Planning:
             screen.visitor.token,
             lambda c, by: alert_desk.plan(c, plan, by, rules),
         )
-        if await clicks.attempt(screen, act, w("hold.planned")):
-            self._reason.set_value("")
+        await clicks.attempt(screen, act, w("hold.planned"), partial(self._reason.set_value, ""))
 
     def _moment(self, field: ui.input) -> int | None:
         if not field.value:

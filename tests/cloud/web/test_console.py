@@ -259,3 +259,31 @@ def expect_watching(page: Page, city: str, at_least: int = 0, at_most: int = 1_0
             return
         page.wait_for_timeout(500)
     raise AssertionError(f"{number} pages are watched")
+
+
+def test_a_case_is_shared_by_units_and_merged(chromium: Browser, city: str) -> None:
+    with browsing(chromium) as watched:
+        page = watched.page
+        sign_in(page, city, "op", "zh", "/cases")
+        row = page.locator(".table.cases tr", has_text="城南安置房工地扬尘站")
+        into = row.locator("a.id").inner_text()
+        page.locator(".table.cases tr", has_text="沙河断面水质站").locator("a.id").click()
+        page.get_by_text("联合处置：向多个单位派任务").click()
+        page.get_by_label("任务内容").fill("排查排口")
+        page.get_by_role("button", name="增加单位").click()
+        for place, unit in enumerate(("水务局", "居委会")):
+            page.get_by_label("协办单位").nth(place).fill(unit)
+            page.get_by_label("完成时限").nth(place).fill("2036-11-24T09:00")
+        page.get_by_role("button", name="派发任务").click()
+        tasks = page.locator(".pair.task")
+        expect(tasks).to_have_count(2)
+        expect(tasks.first).to_contain_text("水务局 · 排查排口 · 2036-11-24 09:00:00")
+        page.get_by_label("完成情况").first.fill("已封堵")
+        tasks.first.get_by_role("button", name="完成").click()
+        expect(tasks).to_have_count(1)
+        page.get_by_text("并案", exact=True).click()
+        page.get_by_label("并入案件（案件号）").fill(into)
+        page.get_by_role("option", name=re.compile(into)).click()
+        page.get_by_role("button", name="并入", exact=True).click()
+        expect(page).to_have_url(f"{city}/cases/{into}")
+        expect(page.locator(".trail li").first).to_contain_text("并入他案")

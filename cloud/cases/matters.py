@@ -145,6 +145,9 @@ def merge(
     for alert in evidence:
         if not is_evidence(connection, target.id, alert):
             attach_evidence(connection, target.id, alert, at_ms)
+    tasks = schema.case_tasks  # what units have still to do, they do in the other case
+    undone = sa.and_(tasks.c.case == case.id, tasks.c.done_ms.is_(None))
+    connection.execute(sa.update(tasks).where(undone).values(case=into))
     line = f"{into} {note}".strip()
     trace(connection, case, Step.MERGE, state, at_ms, by=actor.name, note=line)
     change(

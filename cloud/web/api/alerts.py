@@ -13,6 +13,7 @@ from cloud.alert_desk import Person
 from cloud.alert_scope import scope_of
 from cloud.core.alert_policy import HOUR_S
 from cloud.core.isa_18_2 import State
+from cloud.state.database import retrying
 from cloud.web import models
 from cloud.web.api.common import Cursor, Limit, milliseconds, problems
 from cloud.web.auth import Having, Operator, Viewer, Visitor
@@ -109,6 +110,7 @@ def get_alert(services: Having, _: Viewer, alert: AlertId) -> models.AlertDetail
 
 
 @router.post("/{alert}/acknowledge", responses=problems(403, 404, 409))
+@retrying
 def acknowledge(
     services: Having, asking: Operator, alert: AlertId, said: Acknowledgement | None = None
 ) -> models.AlertDetail:
@@ -126,6 +128,7 @@ def acknowledge(
 
 
 @router.post("/{alert}/comment", responses=problems(403, 404))
+@retrying
 def comment(
     services: Having, asking: Operator, alert: AlertId, said: Comment
 ) -> models.AlertDetail:
@@ -136,6 +139,7 @@ def comment(
 
 
 @router.post("/{alert}/assign", responses=problems(403, 404, 409))
+@retrying
 def assign(
     services: Having, asking: Operator, alert: AlertId, said: Assignment
 ) -> models.AlertDetail:
@@ -146,6 +150,7 @@ def assign(
 
 
 @router.post("/{alert}/shelve", responses=problems(403, 404, 409))
+@retrying
 def shelve(
     services: Having, asking: Operator, alert: AlertId, said: Shelving
 ) -> models.AlertDetail:
@@ -167,6 +172,7 @@ def shelve(
 
 
 @router.post("/{alert}/unshelve", responses=problems(403, 404, 409))
+@retrying
 def unshelve(services: Having, asking: Operator, alert: AlertId) -> models.AlertDetail:
     """End a shelving before its time. Takes an operator."""
     with services.database.write() as connection:

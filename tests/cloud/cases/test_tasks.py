@@ -1,25 +1,30 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from cloud.cases import lists, tasks
+from cloud.cases import lists, matters, tasks
 from cloud.cases.lists import Wanted
 from cloud.cases.timers import OVERDUE_TOPIC, tick
 from cloud.core.case_roles import CaseRole
 from cloud.core.case_steps import State, Step
 from cloud.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from cloud.state.database import Database
-from tests.cloud.alert_kit import fill
+from tests.cloud.alert_kit import SERIES_B, began, fill
 from tests.cloud.cases.case_kit import (
     CREW,
     DESK,
     HOUR_MS,
+    NOISE,
     NOW_MS,
     arise,
     do,
     look,
+    open_case,
     outbox,
     person,
+    say,
     trail,
 )
 
@@ -83,6 +88,20 @@ def test_a_task_past_its_time_is_told_once(database: Database, case: str) -> Non
     assert trail(database, case)[-1] == "overdue"
     assert look(database, case).trail[-1].unit == "公安"
     assert outbox(database, OVERDUE_TOPIC) == [case]
+
+
+def test_a_merged_case_takes_what_is_still_to_be_done_along(database: Database, case: str) -> None:
+    alert = say(database, began(1, series=SERIES_B))
+    other = open_case(database, alert, device=replace(NOISE, asset="GR-2"))
+    done = invite(database, case)
+    finish(database, case, done)
+    undone = invite(database, case, "社区")
+    with database.write() as connection:
+        version = look(database, case).case.version
+        matters.merge(connection, case, other, DESK, version, "", NOW_MS)
+    with database.read() as connection:
+        assert [task.id for task in tasks.tasks_of(connection, other)] == [undone]
+        assert [task.id for task in tasks.tasks_of(connection, case)] == [done]
 
 
 def test_what_is_no_task(database: Database, case: str) -> None:

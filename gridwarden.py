@@ -42,7 +42,9 @@ COMMANDS: dict[str, Command] = {
         module="cloud.alerts_cli", extra="cloud", help="how well alerts serve those who answer"
     ),
     "cases": Command(
-        module="cloud.cases.cli", extra="cloud", help="list, show and move cases, their evidence, and other systems"
+        module="cloud.cases.cli",
+        extra="cloud",
+        help="list, show and move cases, their evidence, and other systems",
     ),
     "notify": Command(
         module="cloud.notify.cli", extra="cloud", help="who is told of alerts, when, by what"

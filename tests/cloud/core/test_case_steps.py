@@ -152,3 +152,13 @@ def test_roles_are_written_in_the_order_of_the_steps() -> None:
     assert parse_roles("") == frozenset()
     with pytest.raises(ValueError, match="case role 'boss'; allowed: collector, acceptor"):
         parse_roles("boss")
+
+
+def test_a_handling_units_person_has_a_unit_of_their_own_and_nobody_else() -> None:
+    crew = Actor(name="li", roles=frozenset({CaseRole.HANDLER}), unit="gas")
+    assert (crew.only_handles, crew.own_unit) == (True, "gas")
+    for actor in (
+        Actor(name="li", roles=frozenset({CaseRole.HANDLER})),
+        Actor(name="li", roles=frozenset({CaseRole.HANDLER, CaseRole.VERIFIER}), unit="gas"),
+    ):
+        assert (actor.only_handles, actor.own_unit) == (False, "")

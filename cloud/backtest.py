@@ -9,7 +9,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from cloud.cases.handling import handlings
-from cloud.core.backtest import DAY_MS, EXAMPLES, Backtest, Comparison, Example
+from cloud.core.backtest import DAY_MS, EXAMPLES, Backtest
+from cloud.core.backtest_figures import Comparison, Example
 from cloud.core.checks import Difference, Value
 from cloud.core.evaluate import GAP_PERIODS, LEAST_GAP_S
 from cloud.core.gate import GatePolicy

@@ -13,7 +13,8 @@ from cloud import app as build
 from cloud.backtest import Advice, Span, Tested
 from cloud.backtest import backtest as tested
 from cloud.config import load
-from cloud.core.backtest import EXAMPLES, Example, Figures
+from cloud.core.backtest import EXAMPLES
+from cloud.core.backtest_figures import Example, Figures
 from cloud.durations import milliseconds
 from cloud.state.migrate import require_current
 from contract.clock import SystemClock, iso_utc

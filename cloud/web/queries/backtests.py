@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from cloud.backtest import Advice, Span, Tested, backtest, stretch
-from cloud.core.backtest import EXAMPLES, Example, Figures
+from cloud.core.backtest import EXAMPLES
+from cloud.core.backtest_figures import Example, Figures
 from cloud.core.rules import Rule, RuleSet
 from cloud.state.registry import Registry
 from cloud.web import backtest_models as models

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from cloud.core.backtest import Backtest, Comparison, Example
+from cloud.core.backtest import Backtest
+from cloud.core.backtest_figures import Comparison, Example
 from cloud.core.columns import Columns, concatenate
 from cloud.core.gate import Gate, GatePolicy
 from cloud.core.model import Severity

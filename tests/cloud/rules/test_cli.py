@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from cloud.core.calendar import DayKind, Times
 from cloud.core.checks import Statistic, Window
 from cloud.core.model import Severity
 from cloud.core.narrowing import Standing, Verdict
 from cloud.core.rules import Level
-from cloud.rules.cli import table
+from cloud.rules.cli import app, table
 from cloud.rules.explain_cli import why
 from cloud.rules.loader import preset_names
 from cloud.state.database import Database
@@ -73,14 +74,14 @@ def test_check_warns_of_holidays_that_no_calendar_tells(tmp_path: Path) -> None:
         f"holidays: [{{zh: 节, en: feast, first: {year}-05-01, last: {year}-05-01}}]\n",
         encoding="utf-8",
     )
-    done = gridwarden("rules", "check", str(ours))
-    assert done.returncode == 0
+    done = CliRunner().invoke(app, ["check", str(ours)])
+    assert done.exit_code == 0
     assert (
         f"'ours.feast': times.days asks for holiday, but no calendar names a holiday of {year}:"
         " it is never in force" in done.stderr
     )
     assert done.stdout.splitlines()[-1] == "1 rules, with 1 warnings"
-    done = gridwarden("rules", "check", str(ours), "--calendar", str(calendar))
+    done = CliRunner().invoke(app, ["check", str(ours), "--calendar", str(calendar)])
     assert (done.stderr, done.stdout.splitlines()[-1]) == ("", "1 rules, all right")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime
@@ -14,14 +15,16 @@ from anyio.to_thread import run_sync
 from fastapi import FastAPI
 from georeport import GeoReport
 
-from cloud.cases import deliveries, ledger, service_requests
+from cloud.cases import deliveries, ledger, rows, service_requests
 from cloud.cases.courier import Courier
 from cloud.cases.settings import Open311Service
 from cloud.cases.systems.http import Caller
 from cloud.cases.systems.open311 import Open311, Server
+from cloud.core import open311_text
 from cloud.core.case_steps import Label, State, Step
 from cloud.core.grid import parse_grid
 from cloud.core.open311 import SERVICES
+from cloud.core.open311_text import Value
 from cloud.errors import ConflictError, InvalidError, NotFoundError
 from cloud.state import schema
 from cloud.state.database import Database
@@ -139,6 +142,29 @@ async def test_what_a_request_looks_like(client: httpx.AsyncClient) -> None:
         f"{V2}/requests.json", params={"service_request_id": one["service_request_id"]}
     )
     assert listed.json() == [one]
+
+
+async def test_a_long_list_is_put_together_off_the_event_loop(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand requests take a while: nobody else waits for them."""
+    threads: list[threading.Thread] = []
+    shape = rows.case_of
+
+    def note(row: sa.Row[tuple[object, ...]]) -> ledger.Case:
+        threads.append(threading.current_thread())
+        return shape(row)
+
+    def write(root: str, value: Value, form: str) -> bytes:
+        threads.append(threading.current_thread())
+        return open311_text.write(root, value, form)
+
+    monkeypatch.setattr(service_requests, "case_of", note)
+    monkeypatch.setattr("cloud.web.open311.write", write)
+    for form in ("json", "xml"):
+        assert (await client.get(f"{V2}/requests.{form}")).status_code == 200
+    assert len(threads) == 14
+    assert threading.main_thread() not in threads
 
 
 # --- filing ------------------------------------------------------------------------------------

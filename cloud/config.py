@@ -343,12 +343,14 @@ def load(path: Path) -> CloudConfig:
 
 def _cases(cases: Cases, base: Path) -> Cases:
     work = cases.working_time
-    work = work.model_copy(update={"calendar": calendar_paths(work.calendar, base)})
-    cases = cases.model_copy(update={"working_time": work})
-    if cases.grid is None:
-        return cases
-    grid = cases.grid.model_copy(update={"file": base / cases.grid.file})
-    return cases.model_copy(update={"grid": grid})
+    changed: dict[str, object] = {
+        "working_time": work.model_copy(update={"calendar": calendar_paths(work.calendar, base)})
+    }
+    if cases.grid:
+        changed["grid"] = cases.grid.model_copy(update={"file": base / cases.grid.file})
+    if cases.formulas:
+        changed["formulas"] = base / cases.formulas
+    return cases.model_copy(update=changed)
 
 
 def _series(series: SeriesSettings, base: Path) -> SeriesSettings:

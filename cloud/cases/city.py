@@ -177,6 +177,7 @@ class Cases(_Section):
     delivered_days: Annotated[float, Field(ge=0, le=36_500)] = 800.0
     photos: tuple[Photo, ...] = ()
     files: Files = Files()
+    formulas: Path | None = None
 
 
 def policy_of(cases: Cases, zone: ZoneInfo) -> GatePolicy:

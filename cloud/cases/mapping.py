@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from cloud.core.assessment import Count
 from cloud.core.case_steps import State
 from cloud.core.model import Severity
 from contract import strict_yaml
@@ -51,6 +52,19 @@ _PLAIN, _TIME = Source(), Source(is_time=True)
 _SEVERITY = Source(values=tuple(Severity))
 _DEVICE = Source(values=("", *DeviceKind))
 
+# Figures of the formulas that are shipped.
+RATES = (
+    "handled",
+    "handled_in_time",
+    "closed",
+    "closed_in_time",
+    "reworked",
+    "extended",
+    "dispatched_right",
+    "verified_in_time",
+    "satisfaction",
+)
+
 SOURCES: dict[Kind, dict[str, Source]] = {
     Kind.CASES: {
         **dict.fromkeys(("id", "asset", "category", "title", "title_en", "device"), _PLAIN),
@@ -69,7 +83,14 @@ SOURCES: dict[Kind, dict[str, Source]] = {
         **dict.fromkeys(("began", "returned", "ended"), _TIME),
     },
     Kind.ASSESSMENT: dict.fromkeys(
-        ("month", "unit", "opened", "closed", "closed_on_time", "open_overdue"), _PLAIN
+        (
+            "month",
+            "unit",
+            "closed_on_time",
+            *(count.value for count in Count),
+            *(f"{key}_rate" for key in RATES),
+        ),
+        _PLAIN,
     ),
 }
 

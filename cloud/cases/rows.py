@@ -82,8 +82,8 @@ class Case:
 class CaseEvent:
     """One line of a case's trail. by: "" for the product itself.
 
-    about: the step that was asked for, approved or declined. unit: responsible at that time.
-    due_ms: the due time that the step met or missed.
+    about: the step that was asked for, approved or declined; of a closure, the score.
+    unit: responsible at that time. due_ms: the due time that the step met or missed.
     """
 
     at_ms: int

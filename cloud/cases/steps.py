@@ -22,6 +22,7 @@ from cloud.cases.rows import (
     waiting_request,
 )
 from cloud.core import case_steps
+from cloud.core.assessment import scored
 from cloud.core.case_dues import CaseDues, fresh
 from cloud.core.case_roles import Actor, CaseRole, spell_roles
 from cloud.core.case_steps import OPEN_STATES, STEPS, State, Step
@@ -170,7 +171,18 @@ def perform(
         case = replace(case, unit=given.unit)
         values["unit"] = given.unit
     met_ms = given.until_ms if step is Step.EXTEND else case.dues.of_step(step)
-    trace(connection, case, step, state, at_ms, by=by, note=given.note.strip(), due_ms=met_ms)
+    about = scored(given.satisfaction) if step is Step.CLOSE else ""
+    trace(
+        connection,
+        case,
+        step,
+        state,
+        at_ms,
+        by=by,
+        note=given.note.strip(),
+        about=about,
+        due_ms=met_ms,
+    )
     values["closed_ms"] = None if state in OPEN_STATES else at_ms
     columns = columns_of(dues, state)
     if state not in OPEN_STATES:

@@ -13,12 +13,12 @@ from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 
-from cloud.cases.mapping import FieldMapping, Kind, Record, write
-from cloud.core.case_steps import OPEN_STATES
+from cloud.assessment import assess, month
+from cloud.cases.formulas import load_versions
+from cloud.cases.mapping import RATES, FieldMapping, Kind, Record, write
+from cloud.core.assessment import By, Count
 from cloud.errors import ConflictError, NotFoundError
 from cloud.state import ledger, schema
-
-_OPEN = [state.value for state in OPEN_STATES]
 
 
 class State(StrEnum):
@@ -139,32 +139,17 @@ def _assessment(
     )
     if (first.year, first.month) == (last.year, last.month):
         return []
-    begins = first.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    over = begins.replace(year=begins.year + begins.month // 12, month=begins.month % 12 + 1)
-    begins_ms, over_ms = (round(at.timestamp() * 1000) for at in (begins, over))
-    cases = schema.cases
-    opened = cases.c.opened_ms.between(begins_ms, over_ms - 1)
-    closed = sa.and_(cases.c.closed_ms.between(begins_ms, over_ms - 1), cases.c.state == "closed")
-    late = sa.and_(cases.c.state.in_(_OPEN), cases.c.due_ms < over_ms)
-    on_time = sa.and_(closed, cases.c.closed_ms <= cases.c.due_ms)
-
-    def counted(which: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:
-        return sa.func.sum(sa.case((which, 1), else_=0))
-
-    query = (
-        sa.select(
-            cases.c.unit,
-            counted(opened).label("opened"),
-            counted(closed).label("closed"),
-            counted(on_time).label("closed_on_time"),
-            counted(late).label("open_overdue"),
-        )
-        .where(cases.c.opened_ms < over_ms)
-        .group_by(cases.c.unit)
-        .order_by(cases.c.unit)
-    )
-    month = f"{begins:%Y-%m}"
-    return [{"month": month, **row._mapping} for row in connection.execute(query)]
+    found = assess(connection, month(f"{first:%Y-%m}", zone), load_versions(), (By.UNIT,))
+    return [
+        {
+            "month": found.period.name,
+            "unit": group.key,
+            **{count.value: len(cases) for count, cases in group.counts.items()},
+            "closed_on_time": len(group.counts[Count.CLOSED_IN_TIME]),
+            **{f"{key}_rate": group.figures[key].value for key in RATES if key in group.figures},
+        }
+        for group in found.groups[By.UNIT]
+    ]
 
 
 _ROWS = {Kind.CASES: _cases, Kind.ALERTS: _alerts, Kind.ASSESSMENT: _assessment}

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from cloud.core import case_steps
+from cloud.core.assessment import score_of
 from cloud.core.gate import CATEGORIES
 from cloud.core.topology import ONLINE, WORKING
 from cloud.web.texts import text
@@ -98,6 +99,9 @@ class Wording:
         return self.pick(label.zh, label.en)
 
     def case_step(self, step: str) -> str:
+        score = score_of(step)
+        if score is not None:
+            return self.pick(f"满意度 {score}", f"satisfaction {score}")
         label = case_steps.STEPS[case_steps.Step(step)].label
         return self.pick(label.zh, label.en)
 

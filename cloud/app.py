@@ -15,6 +15,7 @@ from cloud.calendar_files import load_calendars
 from cloud.cases import CASE_SYSTEMS, others, outbox, timers
 from cloud.cases.file_store import FileStore
 from cloud.cases.forgetting import Forgetting
+from cloud.cases.formulas import load_versions
 from cloud.cases.release import release
 from cloud.commander import Commander
 from cloud.config import CloudConfig
@@ -214,6 +215,7 @@ def run_web(config: CloudConfig) -> None:
             timezone=config.zone,
             alerts=config.alerts.policy,
             open311=config.open311,
+            formulas=load_versions(config.cases.formulas),
             callback_secrets=others.callback_secrets(config.case_systems),
         )
         serve(services, config.web.host, config.web.port)

@@ -13,6 +13,7 @@ from starlette.staticfiles import StaticFiles
 from cloud.web import callbacks, health, metrics, problems, signin
 from cloud.web.api import (
     alerts,
+    assessment,
     backtests,
     case_files,
     cases,
@@ -49,6 +50,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     alerts.router,
     maintenance.router,
     backtests.router,
+    assessment.router,  # before /cases/{case}
     cases.router,
     case_files.router,
     completeness.router,

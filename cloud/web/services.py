@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from cloud.cases.file_store import FileStore
 from cloud.cases.settings import Open311Service
 from cloud.core.alert_policy import POLICY, AlertPolicy
+from cloud.core.assessment import Formulas
 from cloud.core.gate import GatePolicy
 from cloud.core.rules import RuleSet
 from cloud.core.schedule import DayHours
@@ -40,6 +41,7 @@ class Services:
     alerts: AlertPolicy = POLICY
     hours: DayHours = field(default_factory=DayHours)
     policy: GatePolicy = field(default_factory=GatePolicy)
+    formulas: Sequence[Formulas] = ()  # none: those that are shipped
     settings: Settings = field(default_factory=Settings)
     open311: Open311Service = field(default_factory=Open311Service)
     backtests: Backtests = field(default_factory=Backtests)

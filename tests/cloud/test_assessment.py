@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import openpyxl
 import pytest
 import sqlalchemy as sa
+from typer.testing import CliRunner, Result
 
+from cloud import app as build
 from cloud.assessment import assess, between, month
+from cloud.cases.cli import app
 from cloud.cases.formulas import load_formulas, load_versions
+from cloud.cases.report_files import write_pdf, write_xlsx
+from cloud.config import load
 from cloud.core.assessment import By, Count, Group
 from cloud.errors import InvalidError
 from cloud.state.database import Database, sqlite_url
@@ -49,9 +56,13 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     database.close()
 
 
+def share(part: set[str], of: set[str]) -> float | None:
+    return len(part) / len(of) if of else None
+
+
 def plainly(
     database: Database, from_ms: int, until_ms: int
-) -> Callable[[str, str], dict[str, float]]:
+) -> Callable[[str, str], dict[str, float | None]]:
     """Return what computes the figures of the cases that have a value in a column of the trail."""
     with database.read() as connection:
         rows = [Row(*row) for row in connection.execute(sa.text(TRAIL), {"until_ms": until_ms})]
@@ -64,7 +75,7 @@ def plainly(
     }
     overdue = {row.case for row in rows if row.step == "overdue" and row.id > new_due[row.case]}
 
-    def of(column: str, value: str) -> dict[str, float]:
+    def of(column: str, value: str) -> dict[str, float | None]:
         mine = {case for case, row in last.items() if not column or getattr(row, column) == value}
         now = [row for row in rows if row.at_ms >= from_ms and row.case in mine]
 
@@ -88,15 +99,15 @@ def plainly(
         scores = {r.case: int(r.about.split()[1]) for r in now if r.step == "close" and r.about}
         return {
             "opened": len(did("accept")),
-            "handled": len(did("handle")) / len(to_handle),
-            "handled_in_time": len(in_time("handle")) / len(to_handle),
-            "closed": len(did("close")) / len(to_close),
-            "closed_in_time": len(in_time("close")) / len(to_close),
-            "reworked": len(did("rework")) / len(to_close | did("rework")),
-            "extended": len(did("extend")) / len(to_handle | did("extend")),
-            "dispatched_right": len(set(first) - back) / len(first),
-            "verified_in_time": len(in_time("verify")) / len(did("verify") | left("handled")),
-            "satisfaction": sum(scores.values()) / len(scores),
+            "handled": share(did("handle"), to_handle),
+            "handled_in_time": share(in_time("handle"), to_handle),
+            "closed": share(did("close"), to_close),
+            "closed_in_time": share(in_time("close"), to_close),
+            "reworked": share(did("rework"), to_close | did("rework")),
+            "extended": share(did("extend"), to_handle | did("extend")),
+            "dispatched_right": share(set(first) - back, set(first)),
+            "verified_in_time": share(in_time("verify"), did("verify") | left("handled")),
+            "satisfaction": sum(scores.values()) / len(scores) if scores else None,
         }
 
     return of
@@ -113,7 +124,7 @@ def test_the_figures_of_a_month_are_those_of_its_trail(city: Database) -> None:
     assert values(found.total) == pytest.approx(plain("", ""))
     assert values(found.before) == pytest.approx(plainly(city, *OCTOBER.before)("", ""))
     assert set(values(found.year_ago).values()) == {0, None}
-    assert all(0 < value < 1 for key, value in plain("", "").items() if key[0] not in "os")
+    assert all(0 < (value or 0) < 1 for key, value in plain("", "").items() if key[0] not in "os")
     for by, column in ((By.UNIT, "unit"), (By.CATEGORY, "category")):
         assert len(found.groups[by]) >= 3
         for group in found.groups[by]:
@@ -180,3 +191,42 @@ def test_formulas_are_strict(tmp_path: Path) -> None:
     assert "a share and a mean have one" in str(failure.value)
     with pytest.raises(ConfigError, match="is no folder"):
         load_versions(tmp_path / "none")
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(app, ["report", *map(str, words)], catch_exceptions=False)
+
+
+def test_the_report_is_written_in_chinese_with_charts(city: Database, tmp_path: Path) -> None:
+    with city.read() as connection:
+        found = assess(connection, OCTOBER, load_versions())
+    write_xlsx(found, tmp_path / "report.xlsx")
+    book = openpyxl.load_workbook(tmp_path / "report.xlsx")
+    assert book.sheetnames == ["总体", "按责任单位", "按网格", "按类别", "按来源", "案件"]
+    told = {row[0]: row[1] for row in book["总体"].iter_rows(min_row=4, values_only=True)}
+    assert told["立案数"] == str(len(found.total.counts[Count.OPENED]))
+    assert set(told) == {formula.title.zh for formula in found.formulas.figures}
+    assert [len(book[name]._charts) for name in book.sheetnames] == [0, 1, 1, 1, 1, 0]
+    write_pdf(found, tmp_path / "report.pdf")
+    written = (tmp_path / "report.pdf").read_bytes()
+    assert written.startswith(b"%PDF")
+    assert b"STSong-Light" in written
+
+
+def test_the_command_tells_and_refuses(tmp_path: Path) -> None:
+    config = tmp_path / "cloud.yaml"
+    config.write_text("data: d\nbroker: {host: h}\n")
+    build.initialise(load(config)).close()
+    said = run(config, "--month", "2026-10", "--json", "--out", tmp_path / "r.pdf")
+    told = json.loads(said.output.splitlines()[-1])
+    assert told["total"]["figures"]["opened"]["value"] == 0
+    assert (tmp_path / "r.pdf").exists()
+    assert "Satisfaction" in run(config, "--since", "2026-10-01", "--until", "2026-10-08").output
+    for words, why in (
+        (("--month", "October"), "write it as 2026-10"),
+        (("--month", "2026-10", "--out", "r.doc"), "ends in .xlsx or .pdf"),
+        ((), "say either --month"),
+        (("--since", "soon"), "write it as 2026-10-01"),
+    ):
+        with pytest.raises(ConfigError, match=why):
+            run(config, *words)

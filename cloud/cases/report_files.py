@@ -1,0 +1,219 @@
+"""The assessment as a workbook and as a document, in Chinese, with charts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from openpyxl import Workbook
+from openpyxl.chart import BarChart, Reference
+from openpyxl.styles import Font
+from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.worksheet import Worksheet
+from reportlab.graphics.charts.barcharts import VerticalBarChart
+from reportlab.graphics.shapes import Drawing
+from reportlab.lib import colors
+from reportlab.lib.pagesizes import A4, landscape
+from reportlab.lib.styles import ParagraphStyle
+from reportlab.pdfbase.cidfonts import UnicodeCIDFont
+from reportlab.pdfbase.pdfmetrics import registerFont
+from reportlab.platypus import Flowable, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
+
+from cloud.assessment import Assessment
+from cloud.core.assessment import By, Figure, Form, Formula, Group
+from cloud.core.gate import CATEGORIES
+
+FONT = "STSong-Light"
+NOTHING = "—"
+BY: dict[By, str] = {
+    By.UNIT: "责任单位",
+    By.CELL: "网格",
+    By.CATEGORY: "类别",
+    By.SOURCE: "来源",
+}
+_SOURCES = {"alert": "传感器告警", "phone": "电话", "app": "App", "message": "消息"}
+
+
+def name_of(by: By, key: str) -> str:
+    """Return what a group is called in Chinese."""
+    if by is By.CATEGORY and key in CATEGORIES:
+        return f"{key} {CATEGORIES[key].zh}"
+    if by is By.SOURCE:
+        return _SOURCES.get(key, key)
+    return key or "（无）"
+
+
+def spelt(formula: Formula, value: float | None) -> str:
+    """Return a figure's value as people read it."""
+    if value is None:
+        return NOTHING
+    match formula.form:
+        case Form.COUNT:
+            return f"{value:.0f}"
+        case Form.SHARE:
+            return f"{100 * value:.2f} %"
+        case Form.MEAN:
+            return f"{value:.2f}"
+
+
+def change(formula: Formula, now: Figure, then: Figure) -> str:
+    """Return the change since another period: counts in percent, shares in percentage points."""
+    if now.value is None or then.value is None:
+        return NOTHING
+    more = now.value - then.value
+    match formula.form:
+        case Form.COUNT:
+            return f"{100 * more / then.value:+.1f} %" if then.value else NOTHING
+        case Form.SHARE:
+            return f"{100 * more:+.2f} 个百分点"
+        case Form.MEAN:
+            return f"{more:+.2f}"
+
+
+def title_of(found: Assessment) -> str:
+    """Return the report's title."""
+    return f"案件综合评价 {found.period.name}"
+
+
+def write_xlsx(found: Assessment, path: Path) -> None:
+    """Write the workbook: the whole, each grouping with a chart, and the cases of each figure."""
+    book = Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.title = "总体"
+    sheet.append([title_of(found)])
+    sheet.append([_version(found)])
+    sheet.append(["指标", "数值", "分子", "分母", "环比", "同比", "出处", "确度"])
+    for row in _whole(found):
+        sheet.append(row)
+    sheet["A1"].font = Font(bold=True, size=14)
+    _widths(sheet, 18)
+    for by, groups in found.groups.items():
+        _group_sheet(book, found, by, list(groups))
+    cases = book.create_sheet("案件")
+    cases.append(["指标", "案件号", "计入分子", "计入分母"])
+    for formula in found.formulas.figures:
+        each = found.total.figures[formula.key]
+        above, below = set(each.cases), set(each.of)
+        for case in sorted(above | below):
+            yes = ["是" if case in those else "" for those in (above, below)]
+            cases.append([formula.title.zh, case, *yes])
+    _widths(cases, 20)
+    book.save(path)
+
+
+def _group_sheet(book: Workbook, found: Assessment, by: By, groups: list[Group]) -> None:
+    sheet = book.create_sheet(f"按{BY[by]}")
+    formulas = found.formulas.figures
+    sheet.append([BY[by], *(formula.title.zh for formula in formulas)])
+    for group in groups:
+        sheet.append([_cell(name_of(by, group.key)), *_values(group)])
+    for column, formula in enumerate(formulas, 2):
+        if formula.form is Form.SHARE:
+            for row in range(2, len(groups) + 2):
+                sheet.cell(row, column).number_format = "0.00%"
+    _widths(sheet, 16)
+    if groups:
+        chart = BarChart()
+        chart.title = f"{formulas[0].title.zh}（按{BY[by]}）"
+        data = Reference(sheet, min_col=2, min_row=1, max_row=len(groups) + 1)
+        chart.add_data(data, titles_from_data=True)
+        chart.set_categories(Reference(sheet, min_col=1, min_row=2, max_row=len(groups) + 1))
+        chart.width, chart.height = 24, 10
+        sheet.add_chart(chart, f"A{len(groups) + 4}")
+
+
+def write_pdf(found: Assessment, path: Path) -> None:
+    """Write the document: the whole, then each grouping with a chart."""
+    registerFont(UnicodeCIDFont(FONT))
+    head = ParagraphStyle("head", fontName=FONT, fontSize=16, leading=24)
+    body = ParagraphStyle("body", fontName=FONT, fontSize=9, leading=14)
+    story: list[Flowable] = [Paragraph(title_of(found), head), Paragraph(_version(found), body)]
+    rows = [row[:6] for row in _whole(found)]
+    story += [Spacer(1, 8), _table([["指标", "数值", "分子", "分母", "环比", "同比"], *rows])]
+    for by, groups in found.groups.items():
+        story += [Spacer(1, 14), Paragraph(f"按{BY[by]}", head)]
+        if groups:
+            story += [_chart(found, by, list(groups)), _groups_table(found, by, list(groups))]
+        else:
+            story.append(Paragraph("没有案件", body))
+    document = SimpleDocTemplate(
+        str(path), pagesize=landscape(A4), title=title_of(found), author="Gridwarden"
+    )
+    document.build(story)
+
+
+def _groups_table(found: Assessment, by: By, groups: list[Group]) -> Table:
+    formulas = found.formulas.figures
+    rows = [
+        [name_of(by, group.key), *(spelt(one, group.figures[one.key].value) for one in formulas)]
+        for group in groups
+    ]
+    return _table([[BY[by], *(one.title.zh for one in formulas)], *rows])
+
+
+def _chart(found: Assessment, by: By, groups: list[Group]) -> Drawing:
+    first = found.formulas.figures[0].key
+    shown = sorted(groups, key=lambda group: -(group.figures[first].value or 0))[:10]
+    drawing = Drawing(700, 190)
+    bars = VerticalBarChart()
+    bars.x, bars.y, bars.width, bars.height = 40, 40, 640, 135
+    bars.data = [[group.figures[first].value or 0 for group in shown]]
+    bars.categoryAxis.categoryNames = [name_of(by, group.key)[:10] for group in shown]
+    bars.categoryAxis.labels.fontName = FONT
+    bars.categoryAxis.labels.fontSize = 8
+    bars.valueAxis.valueMin = 0
+    bars.bars[0].fillColor = colors.HexColor("#2f6f9f")
+    drawing.add(bars)
+    return drawing
+
+
+def _table(rows: Sequence[Sequence[str | float | None]]) -> Table:
+    table = Table(rows, repeatRows=1)
+    table.setStyle(
+        TableStyle(
+            [
+                ("FONT", (0, 0), (-1, -1), FONT, 8),
+                ("GRID", (0, 0), (-1, -1), 0.4, colors.grey),
+                ("BACKGROUND", (0, 0), (-1, 0), colors.HexColor("#e3edf4")),
+                ("ALIGN", (1, 0), (-1, -1), "RIGHT"),
+            ]
+        )
+    )
+    return table
+
+
+def _version(found: Assessment) -> str:
+    formulas = found.formulas
+    return f"公式版本 {formulas.version}，{formulas.effective} 起施行"
+
+
+def _whole(found: Assessment) -> Iterator[list[str | float | None]]:
+    for formula in found.formulas.figures:
+        now, before, ago = (
+            group.figures[formula.key] for group in (found.total, found.before, found.year_ago)
+        )
+        yield [
+            formula.title.zh,
+            spelt(formula, now.value),
+            now.numerator,
+            now.denominator if formula.denominator else NOTHING,
+            change(formula, now, before),
+            change(formula, now, ago),
+            formula.source,
+            formula.mark,
+        ]
+
+
+def _values(group: Group) -> list[float | None]:
+    return [each.value for each in group.figures.values()]
+
+
+def _cell(text: str) -> str:
+    """A name that begins like a formula is no formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
+
+
+def _widths(sheet: Worksheet, width: int) -> None:
+    for column in range(1, sheet.max_column + 1):
+        sheet.column_dimensions[get_column_letter(column)].width = width

@@ -1,0 +1,40 @@
+"""The assessment as people see it."""
+
+from __future__ import annotations
+
+from cloud.assessment import Assessment
+from cloud.core.assessment import By, Group
+from cloud.web import assessment_models as models
+
+
+def view(found: Assessment, by: By) -> models.Assessment:
+    """Return the figures as the API shows them."""
+    return models.Assessment(
+        period=found.period.name,
+        from_ms=found.period.from_ms,
+        until_ms=found.period.until_ms,
+        version=found.formulas.version,
+        by=by.value,
+        total=_group(found, found.total, whole=True),
+        groups=[_group(found, group) for group in found.groups[by]],
+    )
+
+
+def _group(found: Assessment, group: Group, *, whole: bool = False) -> models.AssessedGroup:
+    return models.AssessedGroup(
+        key=group.key,
+        figures=[
+            models.AssessedFigure(
+                key=formula.key,
+                title=formula.title.zh,
+                title_en=formula.title.en,
+                form=formula.form.value,
+                value=group.figures[formula.key].value,
+                numerator=group.figures[formula.key].numerator,
+                denominator=group.figures[formula.key].denominator,
+                before=found.before.figures[formula.key].value if whole else None,
+                year_ago=found.year_ago.figures[formula.key].value if whole else None,
+            )
+            for formula in found.formulas.figures
+        ],
+    )

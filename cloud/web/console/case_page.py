@@ -13,6 +13,7 @@ from cloud.web import models
 from cloud.web.console import actions, case_views, clicks, lists, views
 from cloud.web.console.case_apart import Apart
 from cloud.web.console.case_form import Form
+from cloud.web.console.case_upload import upload
 from cloud.web.console.screen import Screen
 from cloud.web.pages import render
 from cloud.web.queries import cases
@@ -54,6 +55,10 @@ class CasePage:
                     self._trail = ui.html(sanitize=False)
             self._apart.place()
             with ui.element("section").classes("card"):
+                ui.html(render("h2.html", title=w("case.files")), sanitize=False)
+                self._files = ui.html(sanitize=False)
+                self._adding = upload(screen, case.id)
+            with ui.element("section").classes("card"):
                 ui.html(render("h2.html", title=w("case.alerts")), sanitize=False)
                 self._alerts = ui.html(sanitize=False)
                 lists.acknowledging(screen, self._alerts)
@@ -64,6 +69,8 @@ class CasePage:
         w = self._screen.w
         lists.put(self._head, case_views.head(case, w))
         lists.put(self._trail, case_views.trail(case, w))
+        lists.put(self._files, case_views.files(case, w))
+        self._adding.set_visibility(case.may_add_files)
         table = views.alert_table(
             case.alerts,
             now_ms,

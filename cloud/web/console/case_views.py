@@ -97,6 +97,11 @@ def to_finish(case: models.CaseDetail, actor: Actor) -> list[models.CaseTask]:
     return [task for task in waiting if may(actor, Step.TASK_DONE, task.unit)]
 
 
+def files(case: models.CaseDetail, w: Wording) -> str:
+    """Draw the photos and papers of a case, and whether its chain holds."""
+    return render("case_files.html", w=w, case=case)
+
+
 def trail(case: models.CaseDetail, w: Wording) -> str:
     """Draw what happened to a case, the latest first."""
     return render("trail.html", w=w, trail=case.trail[::-1])

@@ -7,11 +7,13 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.cloud.cases.pictures import JPEG, PNG
 from tests.cloud.web.seed import PASSWORD
 from tests.cloud.web.test_server import city_process
 
@@ -26,7 +28,7 @@ ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
 ]
-EXPECTED_ERRORS = re.compile(r"the server responded with a status of (401|404)")
+EXPECTED_ERRORS = re.compile(r"the server responded with a status of (401|404|422)")
 
 
 @dataclass
@@ -287,3 +289,23 @@ def test_a_case_is_shared_by_units_and_merged(chromium: Browser, city: str) -> N
         page.get_by_role("button", name="并入", exact=True).click()
         expect(page).to_have_url(f"{city}/cases/{into}")
         expect(page.locator(".trail li").first).to_contain_text("并入他案")
+
+
+def test_a_photo_is_added_to_a_case(chromium: Browser, city: str, tmp_path: Path) -> None:
+    (tmp_path / "现场.png").write_bytes(PNG)
+    (tmp_path / "lies.png").write_bytes(JPEG)
+    with browsing(chromium) as watched:
+        page = watched.page
+        sign_in(page, city, "op", "en", "/cases")
+        page.locator("a[href^='/cases/2']").first.click()
+        expect(page.locator(".chain")).to_contain_text("The chain of evidence holds")
+        page.locator(".upload button").click()
+        expect(page.get_by_text("Pick a file first")).to_be_visible()
+        page.set_input_files("#gw-file", tmp_path / "现场.png")
+        page.locator(".upload button").click()
+        expect(page.locator(".files img")).to_have_js_property("naturalWidth", 2)
+        expect(page.locator(".files")).to_contain_text("现场.png")
+        expect(page.locator(".trail")).to_contain_text("add a file")
+        page.set_input_files("#gw-file", tmp_path / "lies.png")
+        page.locator(".upload button").click()
+        expect(page.get_by_text("the name ends in .png, but the content is")).to_be_visible()

@@ -308,4 +308,4 @@ def test_a_photo_is_added_to_a_case(chromium: Browser, city: str, tmp_path: Path
         expect(page.locator(".trail")).to_contain_text("add a file")
         page.set_input_files("#gw-file", tmp_path / "lies.png")
         page.locator(".upload button").click()
-        expect(page.get_by_text("the name ends in .png, but the content is")).to_be_visible()
+        expect(page.get_by_text("said to be image/png, but its content is")).to_be_visible()

@@ -13,7 +13,6 @@ import numpy as np
 
 from cloud.core import snapshots
 from cloud.core.arrivals import NEVER, Arrivals, arrange
-from cloud.core.checks import Difference
 from cloud.core.columns import Columns
 from cloud.core.condition import ACTIVE, IDLE
 from cloud.core.model import ConditionEnded, ConditionEvent, Device, Series
@@ -49,7 +48,6 @@ class Engine:
         self._unknown_period_s = unknown_period_s
         self.watermark_ms = int(NEVER)
         self._place = {rule.id: place for place, rule in enumerate(self.rules)}
-        self._compares = any(isinstance(rule.check, Difference) for rule in self.rules)
         self._register = Register()
         self._watch = Watch(self.rules, self._register, zone, hours or DayHours())
         self._signals = SignalMakers(self.rules, self._register, zone, unknown_period_s)
@@ -64,8 +62,7 @@ class Engine:
         devices = register.enter(series)
         if not devices:
             return []
-        if self._compares:  # whom others are compared with may have come
-            devices = {each.device.id: each.device for each in register.series}
+        devices = self._signals.concerned(devices)
         slots = register.slots(devices)
         register.gap_ms[slots] = [self._gap_ms(register.series[slot].device) for slot in slots]
         wanted = self._signals.want(devices.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -81,6 +81,10 @@ class Register:
         own = self.slot(series)
         made = self._made(rule, self.series[own]) if own >= 0 else -1
         return made if made >= 0 else own
+
+    def signals_of(self, device: str) -> Sequence[int]:
+        """Return the slots of a device's signals, of those too that are made no longer."""
+        return self._signals_of.get(device, ())
 
     def _made(self, rule: str, anchor: Series) -> int:
         """Return the slot of a signal, -1 if there is none; a device has few."""

@@ -14,6 +14,7 @@ from cloud.core.model import Device
 from cloud.core.register import Register
 from cloud.core.rules import Rule, resolve
 from cloud.core.signals import SIGNALS
+from cloud.core.signals.comparisons import Comparisons
 from cloud.core.signals.inputs import anchors, gap_ms, inputs, is_plain, is_timed
 from cloud.core.signals.port import Signals, Wanted
 from cloud.core.signals.silence import Silences
@@ -34,27 +35,30 @@ class SignalMakers:
             for kind, make in SIGNALS.items()
             if any(isinstance(rule.check, kind) for rule in rules)
         }
-        self._wanted_of: dict[str, list[Wanted]] = {}  # by device
+        self._kind_of = {rule.id: type(rule.check).__name__ for rule in rules}
+        self._comparisons = Comparisons(rules)
+
+    def concerned(self, devices: Mapping[str, Device]) -> dict[str, Device]:
+        """Return these devices, which are new or have changed, and whoever is compared with them.
+
+        Call it once of each such device: what it is compared by is noted.
+        """
+        return self._comparisons.concerned(devices)
 
     def want(self, devices: Iterable[Device]) -> set[tuple[int, int]]:
         """Make what rules look at on some devices; return (slot, rule) of all to be watched."""
-        leave: list[Wanted] = []
-        enter: list[Wanted] = []
+        enter: dict[str, list[Wanted]] = {name: [] for name in self._makers}
+        leave: dict[str, list[int]] = {name: [] for name in self._makers}
         pairs: set[tuple[int, int]] = set()
         for device in devices:
-            leave += self._wanted_of.pop(device.id, [])
-            mine = list(self._of(device, pairs))
-            if mine:
-                self._wanted_of[device.id] = mine
-                enter += mine
-        self._note(enter)
+            for slot in self._register.signals_of(device.id):
+                leave[self._kind_of[self._register.made_by[slot]]].append(slot)
+            for one in self._of(device, pairs):
+                enter[type(one.rule.check).__name__].append(one)
+        self._note([one for some in enter.values() for one in some])
         for name, maker in self._makers.items():
-            gone, new = (
-                [one for one in some if type(one.rule.check).__name__ == name]
-                for some in (leave, enter)
-            )
-            if gone or new:
-                maker.change(gone, new)
+            if leave[name] or enter[name]:
+                maker.change(leave[name], enter[name])
         return pairs
 
     def take(self, arrivals: Arrivals) -> Iterator[Arrivals]:
@@ -98,7 +102,8 @@ class SignalMakers:
             if is_plain(self._rules[rule]):
                 pairs.add((anchor, rule))
                 continue
-            one = self._signal(self._rules[rule], anchor, mine)
+            self._comparisons.note(rule, device)
+            one = self._signal(rule, anchor, mine)
             if one is not None:
                 pairs.add((one.slot, rule))
                 yield one
@@ -121,9 +126,9 @@ class SignalMakers:
             for anchor in anchors(self._rules[rule], of, mine)
         ]
 
-    def _signal(self, rule: Rule, anchor: int, mine: Mapping[str, int]) -> Wanted | None:
-        register = self._register
-        of = inputs(rule, anchor, mine, register)
+    def _signal(self, number: int, anchor: int, mine: Mapping[str, int]) -> Wanted | None:
+        rule, register = self._rules[number], self._register
+        of = inputs(rule, anchor, mine, register, self._comparisons.references(number))
         if not of or type(rule.check) not in SIGNALS:
             return None
         slot = register.signal(rule.id, register.series[anchor])

@@ -13,7 +13,7 @@ from cloud.core.register import Register
 from cloud.core.watching import Watch
 from contract.errors import DecodeError
 
-FORMAT = 2
+FORMAT = 3
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,7 +21,7 @@ from cloud.core.signals.expressions import Expressions
 from cloud.core.signals.port import Signals
 from cloud.core.signals.rate import Rates
 from cloud.core.signals.silence import Silences
-from cloud.core.signals.states import Ranges, States
+from cloud.core.signals.states import ranges, states
 from cloud.core.signals.stuck import Stucks
 from cloud.core.signals.windows import Windows
 
@@ -31,9 +31,9 @@ SIGNALS: dict[type[Any], Callable[[ZoneInfo], Signals]] = {
     Difference: Differences,
     Expression: lambda _: Expressions(),
     NoData: lambda _: Silences(),
-    OutOfRange: lambda _: Ranges(),
+    OutOfRange: lambda _: ranges(),
     Rate: lambda _: Rates(),
-    StateIs: lambda _: States(),
+    StateIs: lambda _: states(),
     Stuck: lambda _: Stucks(),
     Window: Windows,
 }

@@ -7,7 +7,8 @@ its end; who has none by then does not count, and without any reference there is
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import count
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -16,13 +17,25 @@ import numpy as np
 from cloud.core.arrivals import Arrivals
 from cloud.core.averages import average, averaging_of
 from cloud.core.checks import Difference, Statistic, Window
-from cloud.core.model import Series
 from cloud.core.signals.port import Key, Wanted, yielded
 from cloud.core.signals.sums import DECIMALS
 from cloud.core.signals.windows import Windows
 from contract.errors import DecodeError
 
 _Told = dict[int, float]  # by series: what its window says, NaN for nothing
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A window of one series, and who compares: keys of signals, in order."""
+
+    number: int
+    key: Key
+    readers: dict[Key, None]
+
+    @property
+    def series(self) -> int:
+        return self.key[1]
 
 
 class _Memory(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,31 +50,52 @@ class Differences:
     def __init__(self, zone: ZoneInfo) -> None:
         self._windows = Windows(zone)
         self._wanted: dict[Key, Wanted] = {}
+        self._key_of: dict[int, Key] = {}  # by slot
         self._waiting: dict[Key, dict[int, _Told]] = {}  # by end of the window
         self._done: dict[Key, int] = {}
-        self._parts: dict[Key, Wanted] = {}
-        self._readers: dict[int, tuple[Series, list[Key]]] = {}  # by number of the part
+        self._parts: dict[Key, _Part] = {}
+        self._part_of: dict[int, _Part] = {}  # by number
+        self._numbers = count()
 
     def __len__(self) -> int:
         return len(self._wanted)
 
-    def change(self, leave: Sequence[Wanted], enter: Sequence[Wanted]) -> None:
+    def change(self, leave: Sequence[int], enter: Sequence[Wanted]) -> None:
         """See Signals.change()."""
         entering = {one.key for one in enter}
-        for one in leave:
-            if one.key not in entering:
-                self._waiting.pop(one.key, None)
-                self._done.pop(one.key, None)
-                self._wanted.pop(one.key, None)
-        self._wanted |= {one.key: one for one in enter}
-        parts: dict[Key, Wanted] = {}
-        self._readers = {}
-        for key, one in self._wanted.items():
-            for part in _parts(one):
-                number = parts.setdefault(part.key, replace(part, slot=len(parts))).slot
-                self._readers.setdefault(number, (part.anchor, []))[1].append(key)
-        self._windows.change(list(self._parts.values()), list(parts.values()))
-        self._parts = parts
+        here = {self._key_of[slot] for slot in leave if slot in self._key_of}
+        for key in here - entering:
+            self._waiting.pop(key, None)
+            self._done.pop(key, None)
+        left = [part for key in here | entering for part in self._forget(key)]
+        fresh: dict[int, Wanted] = {}
+        for one in enter:
+            self._wanted[one.key], self._key_of[one.slot] = one, one.key
+            for window in _windows_of(one):
+                part = self._part(window)
+                part.readers[one.key] = None
+                fresh[part.number] = replace(window, slot=part.number)
+        unread = {part.number: part for part in left if not part.readers}
+        for part in unread.values():
+            del self._parts[part.key], self._part_of[part.number]
+        self._windows.change(list(unread), list(fresh.values()))
+
+    def _forget(self, key: Key) -> list[_Part]:
+        """Have a signal read none of its windows; return these."""
+        wanted = self._wanted.pop(key, None)
+        if wanted is None:
+            return []
+        del self._key_of[wanted.slot]
+        parts = [self._parts[window.key] for window in _windows_of(wanted)]
+        for part in parts:
+            part.readers.pop(key)
+        return parts
+
+    def _part(self, window: Wanted) -> _Part:
+        if window.key not in self._parts:
+            part = _Part(next(self._numbers), window.key, {})
+            self._parts[window.key] = self._part_of[part.number] = part
+        return self._parts[window.key]
 
     def take(self, arrivals: Arrivals) -> Arrivals:
         """See Signals.take()."""
@@ -106,10 +140,10 @@ class Differences:
         says = np.where(windows.usable, windows.value, np.nan).tolist()
         rows, ends = windows.row.tolist(), windows.at_ms.tolist()
         for number, end, value, row in zip(windows.slot.tolist(), ends, says, rows, strict=True):
-            series, readers = self._readers[number]
-            for key in readers:
+            part = self._part_of[number]
+            for key in part.readers:
                 if end > self._done.get(key, -1):
-                    self._waiting.setdefault(key, {}).setdefault(end, {})[series.id] = value
+                    self._waiting.setdefault(key, {}).setdefault(end, {})[part.series] = value
                     made_by[key] = max(row, made_by.get(key, -1))
         keys = list(made_by) if watermark_ms is None else list(self._waiting)
         found = [
@@ -149,7 +183,7 @@ def _difference(wanted: Wanted, told: _Told) -> float:
     return float(np.round(told.get(wanted.anchor.id, np.nan) - mean, DECIMALS))
 
 
-def _parts(wanted: Wanted) -> Iterator[Wanted]:
+def _windows_of(wanted: Wanted) -> Iterator[Wanted]:
     """Yield the windows that a difference is made of, the anchor's first."""
     check = wanted.rule.check
     if not isinstance(check, Difference):

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 
 from cloud.core.arrivals import NEVER, Arrivals
 from cloud.core.checks import Expression
+from cloud.core.rules import Rule
 from cloud.core.signals.compute import compute
 from cloud.core.signals.formula import MOST_INPUTS, Formula, parse
-from cloud.core.signals.port import Column, Rows, Wanted, yielded
+from cloud.core.signals.port import Wanted, yielded
+from cloud.core.signals.rows import Rows
+from cloud.core.signals.tables import Column, Places, Table
 from contract.errors import DecodeError
-
-Places = NDArray[np.intp]
 
 
 @dataclass(slots=True)
@@ -62,7 +63,7 @@ class Expressions:
 
     def __init__(self) -> None:
         wide = (MOST_INPUTS,)
-        self._rows = Rows(
+        self._kept = Table(
             {
                 "at_ms": Column(np.int64, NEVER, wide),  # what each input last said, and when
                 "value": Column(np.float64, np.nan, wide),
@@ -70,57 +71,52 @@ class Expressions:
                 "told_ms": Column(np.int64, NEVER),
             }
         )
+        # By input of the formula its slot, -1 for none.
+        self._rows = Rows(self._kept, {"inputs": Column(np.int32, -1, wide)})
         self._waiting = _Waiting.none()
         self._formulas: dict[str, Formula] = {}
-        self._members: dict[str, list[int]] = {}  # rows by rule
-        self._inputs = np.empty((0, MOST_INPUTS), np.intp)  # slots, -1 for none
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def change(self, leave: Sequence[Wanted], enter: Sequence[Wanted]) -> None:
+    def change(self, leave: Sequence[int], enter: Sequence[Wanted]) -> None:
         """See Signals.change(). Raises: RuleError if a text is no formula over the inputs."""
-        keys = [one.key for one in self._rows.wanted]
-        self._rows.change(leave, enter)
-        self._members = {}
-        self._inputs = np.full((len(self._rows), MOST_INPUTS), -1, np.intp)
-        for row, one in enumerate(self._rows.wanted):
-            self._members.setdefault(one.rule.id, []).append(row)
+        gone = self._rows.leaving(leave, enter)
+        if len(gone) and len(self._waiting.row):
+            self._waiting = self._waiting.take(~np.isin(self._waiting.row, gone))
+        rows = self._rows.change(leave, enter)
+        self._rows.given["inputs"][rows] = -1
+        for row, one in zip(rows.tolist(), enter, strict=True):
             slot_of = {s.measurement: i for s, i in zip(one.series, one.inputs, strict=True)}
-            formula = self._formula(one, list(slot_of))
-            self._inputs[row, : len(formula.inputs)] = [slot_of[name] for name in formula.inputs]
-        row_of = {one.key: row for row, one in enumerate(self._rows.wanted)}
-        moved = np.array([row_of.get(key, -1) for key in keys], np.intp)
-        if len(self._waiting.row):
-            self._waiting.row = moved[self._waiting.row]
-            self._waiting = self._waiting.take(self._waiting.row >= 0)
+            names = self._formula(one, list(slot_of)).inputs
+            self._rows.given["inputs"][row, : len(names)] = [slot_of[name] for name in names]
 
     def take(self, arrivals: Arrivals) -> Arrivals:
         """See Signals.take()."""
         row, at = self._rows.match(arrivals)
-        fresh = arrivals.at_ms[at] > self._rows["told_ms"][row]
+        fresh = arrivals.at_ms[at] > self._kept["told_ms"][row]
         row, at = row[fresh], at[fresh]
-        reads = self._inputs[row] == arrivals.slot[at][:, np.newaxis]
+        reads = self._rows.given["inputs"][row] == arrivals.slot[at][:, np.newaxis]
         used = reads.any(axis=1)  # a rule may name more than its formula reads
         row, at, place = row[used], at[used], reads[used].argmax(axis=1)
         at_ms = arrivals.at_ms[at]
-        np.maximum.at(self._rows["newest_ms"], (row, place), at_ms)
+        np.maximum.at(self._kept["newest_ms"], (row, place), at_ms)
         value = np.where(arrivals.usable[at], arrivals.value[at], np.nan)
         self._waiting = self._waiting.with_more(_Waiting(row, place, at_ms, value))
-        unused = self._inputs < 0
-        settled_ms = np.where(unused, np.iinfo(np.int64).max, self._rows["newest_ms"]).min(axis=1)
-        made_by = np.full(len(self), -1, np.intp)
+        unused = self._rows.given["inputs"] < 0
+        settled_ms = np.where(unused, np.iinfo(np.int64).max, self._kept["newest_ms"]).min(axis=1)
+        made_by = np.full(len(self._kept), -1, np.intp)
         np.maximum.at(made_by, row, arrivals.row[at])
         return self._settle(settled_ms, made_by)
 
     def due(self, watermark_ms: int, /) -> Arrivals:
         """See Signals.due()."""
-        settled_ms = np.full(len(self), watermark_ms - 1)
-        return self._settle(settled_ms, np.full(len(self), -1, np.intp))
+        settled_ms = np.full(len(self._kept), watermark_ms - 1)
+        return self._settle(settled_ms, np.full(len(self._kept), -1, np.intp))
 
     def memory(self) -> bytes:
         """See Signals.memory()."""
-        waiting, wanted = self._waiting, self._rows.wanted
+        waiting, keys = self._waiting, dict(self._rows.signals())
         told = zip(
             waiting.row.tolist(),
             waiting.place.tolist(),
@@ -128,7 +124,7 @@ class Expressions:
             waiting.value.tolist(),
             strict=True,
         )
-        kept = [(*wanted[row].key, place, at_ms, value) for row, place, at_ms, value in told]
+        kept = [(*keys[row], place, at_ms, value) for row, place, at_ms, value in told]
         return msgspec.msgpack.encode(_Memory(rows=self._rows.memory(), waiting=kept))
 
     def remember(self, data: bytes) -> None:
@@ -138,7 +134,7 @@ class Expressions:
         except msgspec.DecodeError as error:
             raise DecodeError(f"memory of expressions: {error}") from error
         self._rows.remember(found.rows)
-        row_of = {one.key: row for row, one in enumerate(self._rows.wanted)}
+        row_of = {key: row for row, key in self._rows.signals()}
         kept = [
             (row_of[(rule, series)], place, at_ms, np.nan if value is None else value)
             for rule, series, place, at_ms, value in found.waiting
@@ -169,17 +165,16 @@ class Expressions:
         row: list[Places] = []
         at_ms: list[NDArray[np.int64]] = []
         value: list[NDArray[np.float64]] = []
-        for rule, rows in self._members.items():
-            mine = turn if len(self._members) == 1 else turn.take(np.isin(turn.row, rows))
-            if len(mine.row):
-                found = self._computed(rule, mine)
-                row.append(found[0])
-                at_ms.append(found[1])
-                value.append(found[2])
+        of_rule = self._rows.given["rule"][turn.row]
+        for place in np.unique(of_rule).tolist():
+            found = self._computed(self._rows.rules[place], turn.take(of_rule == place))
+            row.append(found[0])
+            at_ms.append(found[1])
+            value.append(found[2])
         of = np.concatenate([np.empty(0, np.intp), *row])
         values = np.concatenate([np.empty(0), *value])
         return yielded(
-            self._rows.slot[of],
+            self._rows.slots(of),
             np.concatenate([np.empty(0, np.int64), *at_ms]),
             values,
             ~np.isnan(values),
@@ -187,10 +182,10 @@ class Expressions:
         )
 
     def _computed(
-        self, rule: str, turn: _Waiting
+        self, rule: Rule, turn: _Waiting
     ) -> tuple[Places, NDArray[np.int64], NDArray[np.float64]]:
         """Return the moments of one rule's rows, and what they come to; note what inputs said."""
-        formula = self._formulas[rule]
+        formula = self._formulas[rule.id]
         inputs = len(formula.inputs)
         new = np.append(True, (turn.row[1:] != turn.row[:-1]) | (turn.at_ms[1:] != turn.at_ms[:-1]))
         row, at_ms = turn.row[new], turn.at_ms[new]
@@ -201,8 +196,8 @@ class Expressions:
         said_ms = np.full((len(row) + len(seed), inputs), NEVER)
         said = np.full(said_ms.shape, np.nan)
         from_line = np.zeros(said_ms.shape, np.intp)
-        said_ms[seed] = self._rows["at_ms"][row[first], :inputs]
-        said[seed] = self._rows["value"][row[first], :inputs]
+        said_ms[seed] = self._kept["at_ms"][row[first], :inputs]
+        said[seed] = self._kept["value"][row[first], :inputs]
         from_line[seed] = seed[:, np.newaxis]
         where = line[np.cumsum(new) - 1], turn.place
         said_ms[where], said[where], from_line[where] = turn.at_ms, turn.value, where[0]
@@ -211,13 +206,13 @@ class Expressions:
         said = np.take_along_axis(said, from_line, axis=0)
         last = line[np.append(first[1:], True)]
         rows = row[first]
-        self._rows["at_ms"][rows, :inputs] = said_ms[last]
-        self._rows["value"][rows, :inputs] = said[last]
-        self._rows["told_ms"][rows] = at_ms[np.append(first[1:], True)]
-        oldest = at_ms - self._max_age_ms(int(rows[0]))
+        self._kept["at_ms"][rows, :inputs] = said_ms[last]
+        self._kept["value"][rows, :inputs] = said[last]
+        self._kept["told_ms"][rows] = at_ms[np.append(first[1:], True)]
+        oldest = at_ms - _max_age_ms(rule)
         known = np.where(said_ms[line] >= oldest[:, np.newaxis], said[line], np.nan)
         return row, at_ms, compute(formula, list(known.T))
 
-    def _max_age_ms(self, row: int) -> int:
-        check = self._rows.wanted[row].rule.check
-        return round(check.max_age_s * 1000) if isinstance(check, Expression) else 0
+
+def _max_age_ms(rule: Rule) -> int:
+    return round(rule.check.max_age_s * 1000) if isinstance(rule.check, Expression) else 0

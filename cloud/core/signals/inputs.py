@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from cloud.core.checks import Difference, Expression, NoData, Rate, Stuck, Value, Window
-from cloud.core.model import Device, Series
+from cloud.core.model import Series
 from cloud.core.register import Register
-from cloud.core.rules import Rule, fits
+from cloud.core.rules import Rule
 from cloud.core.signals.grids import SLIDING_PANES
 
 GAP_PERIODS = 3  # windows missed that make a gap, as with readings
@@ -27,10 +27,17 @@ def anchors(rule: Rule, names: Sequence[str], mine: Mapping[str, int]) -> list[i
     return found[:1] if whole else found
 
 
-def inputs(rule: Rule, anchor: int, mine: Mapping[str, int], register: Register) -> list[int]:
+def inputs(
+    rule: Rule,
+    anchor: int,
+    mine: Mapping[str, int],
+    register: Register,
+    references: Iterable[str] = (),
+) -> list[int]:
     """Return the slots that a signal is made of, the anchor first; of a difference, then the rest.
 
     None at all where what it is to be compared with is not there.
+    Args: mine: the device's slots by measurement. references: whom a difference is to, devices.
     """
     check = rule.check
     if isinstance(check, Expression):
@@ -38,26 +45,16 @@ def inputs(rule: Rule, anchor: int, mine: Mapping[str, int], register: Register)
     if isinstance(check, NoData) and check.whole_device:
         return [anchor, *(slot for slot in mine.values() if slot != anchor)]
     if isinstance(check, Difference):
-        others = list(_others(check, register.series[anchor], register))
+        others = list(_others(references, register.series[anchor], register))
         return [anchor, *others] if others else []
     return [anchor]
 
 
-def _others(check: Difference, anchor: Series, register: Register) -> Iterator[int]:
-    for device, slots in register.slots_of.items():
-        if device == anchor.device.id:
-            continue
-        other = register.series[slots[0]].device
-        if _is_reference(check, other):
+def _others(references: Iterable[str], anchor: Series, register: Register) -> Iterator[int]:
+    for device in references:
+        if device != anchor.device.id:
+            slots = register.slots_of[device]
             yield from (s for s in slots if register.series[s].measurement == anchor.measurement)
-
-
-def _is_reference(check: Difference, device: Device) -> bool:
-    if check.to_device:
-        return device.id == check.to_device
-    return bool(check.to_group) and all(
-        fits(device.tags.get(tag, ""), values) for tag, values in check.to_group.items()
-    )
 
 
 def gap_ms(rule: Rule, reading_gap_ms: int) -> int:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cloud.core.signals.grids import Grid, Moments
-from cloud.core.signals.panes import Closed, Panes, Places
+from cloud.core.signals.panes import Closed, Panes
+from cloud.core.signals.rings import Ordered, Rings
 from cloud.core.signals.sums import COUNT, DECIMALS, Values
+from cloud.core.signals.tables import Packed, Places
 
 MOST_SAMPLES = 20_000
 _SORTED_AT_ONCE = 2_000_000
@@ -22,157 +23,118 @@ def room_for(span_ms: int, period_ms: float) -> int:
     return min(MOST_SAMPLES, max(16, round(1.5 * span_ms / period_ms)))
 
 
-@dataclass(slots=True)
 class Percentiles:
     """Windows whose value is a percentile, of some tracks; as cloud.core.signals.panes.Panes.
 
     percent: so many of the readings lie at or below the value, interpolated between readings.
     Where a window has more readings than its track has room for, the newest count.
-
-    samples: all tracks' readings, each track's in a ring of room[t] from base[t] on
-    written: how many were ever written to a track
     """
 
-    grid: Grid
-    percent: float
-    panes: Panes = field(init=False)
-    samples: Values = field(default_factory=lambda: np.empty(0))
-    base: Places = field(default_factory=lambda: np.empty(0, np.intp))
-    room: Places = field(default_factory=lambda: np.empty(0, np.intp))
-    written: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-
-    def __post_init__(self) -> None:
-        self.panes = Panes(self.grid, COUNT)
+    def __init__(self, grid: Grid, percent: float) -> None:
+        self._percent = percent
+        self._panes = Panes(grid, COUNT)
+        self._rings = Rings()
 
     def __len__(self) -> int:
-        return len(self.panes)
+        return len(self._panes)
 
     def nbytes(self) -> int:
         """Return how many bytes all tracks take."""
-        own = self.samples.nbytes + self.base.nbytes + self.room.nbytes + self.written.nbytes
-        return own + self.panes.nbytes()
+        return self._rings.nbytes() + self._panes.nbytes()
 
-    def fit(self, room: Sequence[int]) -> None:
-        """Have so many tracks, with room for so many readings each; the newest are kept."""
-        self.panes.grow(len(room) - len(self))
-        wanted = np.array(room, np.intp)
-        before = self.written
-        written = np.zeros(len(wanted), np.int64)
-        written[: len(before)] = before
-        base = np.cumsum(wanted) - wanted
-        samples = np.zeros(int(wanted.sum()))
-        kept = np.minimum(np.minimum(before, self.room), wanted[: len(before)]).astype(np.intp)
-        track = np.repeat(np.arange(len(before)), kept)
-        at = before[track] - 1 - _countdown(kept)
-        samples[base[track] + at % wanted[track]] = self._read(track, at)
-        self.samples, self.base, self.room, self.written = samples, base, wanted, written
+    def grow(self, more: int) -> None:
+        """Add tracks without readings, and without room for any: fit() gives it."""
+        self._panes.grow(more)
+        self._rings.grow(more)
 
-    def columns(self) -> dict[str, NDArray[Any]]:
-        """Return all that is remembered, one row a track; samples with the newest last."""
-        samples = np.full((len(self), int(self.room.max(initial=1))), np.nan)
-        kept = np.minimum(self.written, self.room).astype(np.intp)
-        track = np.repeat(np.arange(len(self)), kept)
-        back = _countdown(kept)
-        samples[track, -1 - back] = self._read(track, self.written[track] - 1 - back)
-        return {**self.panes.columns(), "samples": samples, "written": self.written}
+    def fit(self, tracks: Places, room: Sequence[int]) -> None:
+        """Give tracks room for so many readings each; the newest are kept."""
+        self._rings.fit(tracks, np.array(room, np.int32))
 
-    def remember(self, columns: Mapping[str, NDArray[Any]]) -> None:
-        """Take such columns, as far as there is room."""
-        self.panes.remember(columns)
-        samples = columns["samples"]
-        # What a window counts it must have: what there was no room for is as if never written.
-        self.written = np.minimum(columns["written"], self.room)
-        kept = self.written.astype(np.intp)
-        track = np.repeat(np.arange(len(self)), kept)
-        back = _countdown(kept)
-        self.samples[self.base[track] + kept[track] - 1 - back] = samples[track, -1 - back]
+    def reset(self, tracks: Places) -> None:
+        """Make tracks what they were before any reading."""
+        self._panes.reset(tracks)
+        self._rings.reset(tracks)
+
+    def pack(self, tracks: Places) -> Packed:
+        """Return all that some tracks remember."""
+        return self._panes.pack(tracks) | self._rings.pack(tracks)
+
+    def unpack(self, packed: Packed, to: Places, of: Places) -> None:
+        """Take such a memory, as far as there is room. Raises: as Panes.unpack()."""
+        told = self._rings.told(packed, of)
+        self._panes.unpack(packed, to, of)
+        self._rings.take_over(to, *told)
 
     def late(self, track: Places, at_ms: Moments) -> NDArray[np.bool_]:
         """Return which readings are of a pane that has closed, or of one before it."""
-        return self.panes.late(track, at_ms)
+        return self._panes.late(track, at_ms)
 
     def next_end_ms(self) -> int | None:
         """Return when the first of the open panes ends; None if none is open."""
-        return self.panes.next_end_ms()
+        return self._panes.next_end_ms()
 
     def take(
         self, track: Places, at_ms: Moments, value: Values, usable: NDArray[np.bool_]
     ) -> Closed:
         """Gather readings, sorted by track, then time, none of them late; return what closed."""
-        closed = self.panes.take(track, at_ms, value, usable)
-        before = np.append(0, np.cumsum(usable))  # usable rows before each row
+        closed = self._panes.take(track, at_ms, value, usable)
+        if (closed.track[1:] != closed.track[:-1]).all():
+            return self._one_each(closed, track, value, usable)
         mine, fresh = track[usable], value[usable]
+        before = np.append(0, np.cumsum(usable))  # usable rows before each row
         begins = np.searchsorted(mine, closed.track)
         # The stream of a track: what it kept, then what is fresh. A window ends at a place of it.
-        end = self.written[closed.track] + before[closed.row] - begins
-        valued = self._valued(closed, end, mine, fresh)
-        self._write(mine, fresh)
-        return valued
+        end = self._rings.written(closed.track) + before[closed.row] - begins
+        sizes = self._sizes(closed)
+        found = np.full(len(closed.track), np.nan)
+        for part in self._parts(closed.track, sizes):
+            of = closed.track[part]
+            ordered = self._rings.stream(of, end[part], sizes[part], mine, fresh)
+            found[part] = self._between(ordered, sizes[part])
+        self._rings.write(mine, fresh)
+        return replace(closed, value=found)
 
     def advance(self, watermark_ms: int) -> Closed:
         """Close what ends at the watermark or before it: no more readings come from there."""
-        closed = self.panes.advance(watermark_ms)
-        none = np.empty(0, np.intp)
-        return self._valued(closed, self.written[closed.track], none, np.empty(0))
+        return self._valued(self._panes.advance(watermark_ms))
 
-    def _valued(
-        self, closed: Closed, end: NDArray[np.int64], mine: Places, fresh: Values
+    def _one_each(
+        self, closed: Closed, track: Places, value: Values, usable: NDArray[np.bool_]
     ) -> Closed:
-        """Return windows with their percentiles; each ends before the sample numbered end."""
-        value = np.full(len(closed.track), np.nan)
-        sizes = np.minimum(closed.readings, self.room[closed.track]).astype(np.intp)
+        """As live readings close windows: what comes before the end is written, then the rest."""
+        ends = np.full(len(self), len(track), np.intp)
+        ends[closed.track] = closed.row
+        after = np.arange(len(track)) >= ends[track]
+        early, late = usable & ~after, usable & after
+        self._rings.write(track[early], value[early])
+        valued = self._valued(closed)
+        self._rings.write(track[late], value[late])
+        return valued
+
+    def _valued(self, closed: Closed) -> Closed:
+        """Return windows, of which each ends with the newest reading of its track."""
+        sizes = self._sizes(closed)
+        found = np.full(len(closed.track), np.nan)
+        for part in self._parts(closed.track, sizes):
+            ordered = self._rings.newest(closed.track[part], sizes[part])
+            found[part] = self._between(ordered, sizes[part])
+        return replace(closed, value=found)
+
+    def _sizes(self, closed: Closed) -> Places:
+        return np.minimum(closed.readings, self._rings.room(closed.track)).astype(np.intp)
+
+    def _parts(self, tracks: Places, sizes: Places) -> Iterator[Places]:
+        """Yield windows with readings, as many as are sorted at once: those with like room."""
         some = np.flatnonzero(sizes)
-        for part in _parts(some, sizes):
-            value[part] = self._percentile(closed.track[part], end[part], sizes[part], mine, fresh)
-        return replace(closed, value=value)
+        doublings = np.ceil(np.log2(self._rings.room(tracks[some])))
+        for each in np.unique(doublings).tolist():
+            alike = some[doublings == each]
+            yield from np.array_split(alike, -(-len(alike) * 2 ** int(each) // _SORTED_AT_ONCE))
 
-    def _percentile(
-        self, track: Places, end: NDArray[np.int64], size: Places, mine: Places, fresh: Values
-    ) -> Values:
-        row = np.repeat(np.arange(len(track)), size)
-        back = _countdown(size)
-        of = track[row]
-        at = end[row] - 1 - back
-        old = at < self.written[of]
-        ordered = np.full((len(track), int(size.max())), np.inf)
-        found = np.empty(len(of))
-        found[old] = self._read(of[old], at[old])
-        new = ~old
-        first = np.searchsorted(mine, of[new])
-        found[new] = fresh[first + at[new] - self.written[of[new]]]
-        ordered[row, back] = found
-        ordered.sort(axis=1)
-        place = self.percent / 100 * (size - 1)
+    def _between(self, ordered: Ordered, size: Places) -> Values:
+        place = self._percent / 100 * (size - 1)
         below = np.floor(place).astype(np.intp)
-        above = np.minimum(below + 1, size - 1)
-        rows = np.arange(len(track))
-        low = ordered[rows, below]
-        between: Values = np.round(low + (ordered[rows, above] - low) * (place - below), DECIMALS)
-        return between
-
-    def _read(self, track: Places, at: NDArray[np.int64]) -> Values:
-        found: Values = self.samples[self.base[track] + at % np.maximum(self.room[track], 1)]
+        low, high = ordered.at(below), ordered.at(np.minimum(below + 1, size - 1))
+        found: Values = np.round(low + (high - low) * (place - below), DECIMALS)
         return found
-
-    def _write(self, track: Places, value: Values) -> None:
-        """Write samples, sorted by track; where a track has no room for all, the newest."""
-        counts = np.bincount(track, minlength=len(self))
-        back = _countdown(counts[np.unique(track)])
-        at = self.written[track] + counts[track] - 1 - back
-        fits = back < self.room[track]
-        self.samples[(self.base[track] + at % np.maximum(self.room[track], 1))[fits]] = value[fits]
-        self.written += counts
-
-
-def _countdown(sizes: Places) -> Places:
-    """Return for stretches of these sizes n-1 … 0 each, end to end."""
-    ends = np.repeat(np.cumsum(sizes), sizes)
-    return (ends - 1 - np.arange(len(ends))).astype(np.intp)
-
-
-def _parts(rows: Places, sizes: Places) -> list[Places]:
-    """Split rows so that each part, as wide as its longest, can be sorted in little memory."""
-    if not len(rows):
-        return []
-    most = int(sizes[rows].max())
-    return np.array_split(rows, -(-len(rows) * most // _SORTED_AT_ONCE))

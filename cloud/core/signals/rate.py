@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from cloud.core.arrivals import NEVER, Arrivals
 from cloud.core.checks import Rate
-from cloud.core.signals.port import Column, Rows, Wanted, nothing, yielded
+from cloud.core.signals.port import Wanted, nothing, yielded
+from cloud.core.signals.rows import Rows
+from cloud.core.signals.tables import Column, Table
 
 PANES = 16  # of each sixteenth of over_s the first reading is kept
 KEPT = PANES + 2  # as many panes as over_s can touch
@@ -23,22 +25,23 @@ class Rates:
     """
 
     def __init__(self) -> None:
-        self._rows = Rows(  # what is kept of a pane stands at the pane's number modulo KEPT
+        self._kept = Table(  # what is kept of a pane stands at the pane's number modulo KEPT
             {
                 "at_ms": Column(np.int64, NEVER, (KEPT,)),
                 "value": Column(np.float64, np.nan, (KEPT,)),
             }
         )
-        self._over_ms = np.empty(0, np.int64)
+        self._rows = Rows(self._kept)
+        self._over_ms = np.empty(0, np.int64)  # by rule
         self._either_way = np.empty(0, bool)
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def change(self, leave: Sequence[Wanted], enter: Sequence[Wanted]) -> None:
+    def change(self, leave: Sequence[int], enter: Sequence[Wanted]) -> None:
         """See Signals.change()."""
         self._rows.change(leave, enter)
-        checks = [o.rule.check for o in self._rows.wanted if isinstance(o.rule.check, Rate)]
+        checks = [rule.check for rule in self._rows.rules if isinstance(rule.check, Rate)]
         self._over_ms = np.array([round(check.over_s * 1000) for check in checks], np.int64)
         self._either_way = np.array([check.either_way for check in checks], bool)
 
@@ -50,15 +53,16 @@ class Rates:
         if not len(row):
             return nothing()
         at_ms, value = arrivals.at_ms[place], arrivals.value[place]
-        over_ms = self._over_ms[row]
-        base_ms, base = self._keep(row, at_ms, value)
+        rule = self._rows.given["rule"][row]
+        over_ms = self._over_ms[rule]
+        base_ms, base = self._keep(row, at_ms, value, over_ms)
         span_ms = at_ms - base_ms
         with np.errstate(all="ignore"):
             rate = (value - base) / (span_ms / 1000)
         return yielded(
-            self._rows.slot[row],
+            self._rows.slots(row),
             at_ms,
-            np.where(self._either_way[row], np.abs(rate), rate),
+            np.where(self._either_way[rule], np.abs(rate), rate),
             span_ms * 2 >= over_ms,
             arrivals.row[place],
         )
@@ -68,21 +72,22 @@ class Rates:
         row: NDArray[np.intp],
         at_ms: NDArray[np.int64],
         value: NDArray[np.float64],
+        over_ms: NDArray[np.int64],
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Keep what is first of its pane; return for each the oldest kept within over_s."""
-        since_ms = np.maximum(at_ms - self._over_ms[row], 0)
+        since_ms = np.maximum(at_ms - over_ms, 0)
         was_ms, was = self._oldest(row, since_ms)
-        pane_ms = np.maximum(self._over_ms[row] // PANES, 1)
+        pane_ms = np.maximum(over_ms // PANES, 1)
         pane = at_ms // pane_ms
-        cell_ms = self._rows["at_ms"][row, pane % KEPT]
+        cell_ms = self._kept["at_ms"][row, pane % KEPT]
         again = (cell_ms != NEVER) & (cell_ms // pane_ms == pane)
         again[1:] |= (row[1:] == row[:-1]) & (pane[1:] == pane[:-1])
         new = ~again
         if not new.any():
             return was_ms, was
         new_ms, fresh = at_ms[new], value[new]
-        self._rows["at_ms"][row[new], pane[new] % KEPT] = new_ms  # of equal cells the newest stays
-        self._rows["value"][row[new], pane[new] % KEPT] = fresh
+        self._kept["at_ms"][row[new], pane[new] % KEPT] = new_ms  # of equal cells the newest stays
+        self._kept["value"][row[new], pane[new] % KEPT] = fresh
         keys = (row[new].astype(np.int64) << _SHIFT) + new_ms
         first = np.searchsorted(keys, (row.astype(np.int64) << _SHIFT) + since_ms)
         first = np.minimum(first, len(keys) - 1)
@@ -93,12 +98,12 @@ class Rates:
         self, row: NDArray[np.intp], since_ms: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the oldest of what is kept that is not older; NEVER where there is none."""
-        kept_ms = self._rows["at_ms"][row]
+        kept_ms = self._kept["at_ms"][row]
         fits = kept_ms >= since_ms[:, np.newaxis]
         cell = np.where(fits, kept_ms, np.iinfo(np.int64).max).argmin(axis=1)
         each = np.arange(len(row))
         found = np.where(fits[each, cell], kept_ms[each, cell], NEVER)
-        return found, self._rows["value"][row, cell]
+        return found, self._kept["value"][row, cell]
 
     def due(self, _: int) -> Arrivals:
         """See Signals.due()."""

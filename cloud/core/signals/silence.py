@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from cloud.core.arrivals import NEVER, Arrivals
 from cloud.core.checks import NoData
-from cloud.core.signals.port import Column, Rows, Wanted, nothing, yielded
+from cloud.core.signals.port import Wanted, nothing, yielded
+from cloud.core.signals.rows import Rows
+from cloud.core.signals.tables import Column, Table
 from contract.quality import Quality
 
 # A device that does not answer has said nothing, and a value told again is none.
@@ -24,38 +26,40 @@ class Silences:
     """
 
     def __init__(self) -> None:
-        self._rows = Rows({"heard_ms": Column(np.int64, NEVER), "told": Column(np.bool_, False)})
-        self._limit_ms = np.empty(0, np.int64)
+        self._kept = Table({"heard_ms": Column(np.int64, NEVER), "told": Column(np.bool_, False)})
+        self._rows = Rows(self._kept, {"limit_ms": Column(np.int64, 0)})
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def change(self, leave: Sequence[Wanted], enter: Sequence[Wanted]) -> None:
+    def change(self, leave: Sequence[int], enter: Sequence[Wanted]) -> None:
         """See Signals.change()."""
-        self._rows.change(leave, enter)
-        self._limit_ms = np.array([limit_ms(one) for one in self._rows.wanted], np.int64)
+        rows = self._rows.change(leave, enter)
+        self._rows.given["limit_ms"][rows] = [limit_ms(one) for one in enter]
 
     def take(self, arrivals: Arrivals) -> Arrivals:
         """See Signals.take()."""
         row, place = self._rows.match(arrivals)
         at_ms = arrivals.at_ms[place]
         data = np.isfinite(arrivals.value[place]) & ((arrivals.flags[place] & _NO_DATA) == 0)
-        data &= at_ms > self._rows["heard_ms"][row]
+        data &= at_ms > self._kept["heard_ms"][row]
         row, place, at_ms = row[data], place[data], at_ms[data]
         if not len(row):
             return nothing()
         order = np.lexsort((at_ms, row))  # of several series of one device
         row, place, at_ms = row[order], place[order], at_ms[order]
         first = np.append(True, row[1:] != row[:-1])
-        before_ms = np.where(first, self._rows["heard_ms"][row], np.roll(at_ms, 1))
-        silent = (before_ms != NEVER) & (at_ms - np.maximum(before_ms, 0) > self._limit_ms[row])
-        told = first & self._rows["told"][row]
+        before_ms = np.where(first, self._kept["heard_ms"][row], np.roll(at_ms, 1))
+        silent = (before_ms != NEVER) & (
+            at_ms - np.maximum(before_ms, 0) > self._rows.given["limit_ms"][row]
+        )
+        told = first & self._kept["told"][row]
         last = np.append(row[1:] != row[:-1], True)
-        self._rows["heard_ms"][row[last]] = at_ms[last]
-        self._rows["told"][row[last]] = False
+        self._kept["heard_ms"][row[last]] = at_ms[last]
+        self._kept["told"][row[last]] = False
         # What is heard for the first time ends what the record says of the time before.
         begins, ends = silent & ~told, silent | told | (before_ms == NEVER)
-        missed_ms = before_ms + self._limit_ms[row]
+        missed_ms = before_ms + self._rows.given["limit_ms"][row]
         # What time has told already cannot end before it began.
         ended_ms = np.where(told, np.maximum(at_ms, missed_ms), at_ms)
         return self._yield(
@@ -67,17 +71,17 @@ class Silences:
 
     def due(self, watermark_ms: int) -> Arrivals:
         """See Signals.due()."""
-        heard_ms = self._rows["heard_ms"]
-        waits = (heard_ms != NEVER) & ~self._rows["told"]
-        missed_ms = np.where(waits, heard_ms, 0) + self._limit_ms
+        heard_ms = self._kept["heard_ms"]
+        waits = (heard_ms != NEVER) & ~self._kept["told"]
+        missed_ms = np.where(waits, heard_ms, 0) + self._rows.given["limit_ms"]
         row = np.flatnonzero(waits & (missed_ms < watermark_ms))
-        self._rows["told"][row] = True
+        self._kept["told"][row] = True
         return self._yield(row, missed_ms[row], np.ones(len(row)), np.full(len(row), -1, np.intp))
 
     def untold(self) -> dict[int, int]:
         """Return of each slot that is not known to be silent when it was last heard of."""
-        waits = (self._rows["heard_ms"] != NEVER) & ~self._rows["told"]
-        slots, heard_ms = self._rows.slot[waits], self._rows["heard_ms"][waits]
+        waits = (self._kept["heard_ms"] != NEVER) & ~self._kept["told"]
+        slots, heard_ms = self._rows.slot[waits], self._kept["heard_ms"][waits]
         return dict(zip(slots.tolist(), heard_ms.tolist(), strict=True))
 
     def memory(self) -> bytes:
@@ -95,7 +99,7 @@ class Silences:
         value: NDArray[np.float64],
         of: NDArray[np.intp],
     ) -> Arrivals:
-        return yielded(self._rows.slot[row], at_ms, value, np.ones(len(row), bool), of)
+        return yielded(self._rows.slots(row), at_ms, value, np.ones(len(row), bool), of)
 
 
 def limit_ms(wanted: Wanted) -> int:

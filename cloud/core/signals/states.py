@@ -2,43 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cloud.core.arrivals import Arrivals
 from cloud.core.checks import StateIs
-from cloud.core.signals.port import Rows, Wanted, nothing, yielded
+from cloud.core.signals.port import Wanted, nothing, yielded
+from cloud.core.signals.rows import Rows
+from cloud.core.signals.tables import Column, Places, Table
 from contract.quality import UNUSABLE, Quality
 from contract.quantities import quantity_of
 
 _OTHERWISE_UNUSABLE = np.uint16(UNUSABLE & ~Quality.OVER_RANGE)
 
+# Whether it is so, and whether that can be said, of readings that rows read, one each.
+Judge: TypeAlias = Callable[[Rows, Places, Arrivals], tuple[NDArray[np.bool_], NDArray[np.bool_]]]
+# By column of Rows.given, what it wants to know of a signal.
+Told: TypeAlias = Mapping[str, Callable[[Wanted], float]]
 
-class _Each:
+
+class Each:
     """Signals without a memory: each reading makes one value."""
 
-    def __init__(self) -> None:
-        self._rows = Rows({})
+    def __init__(self, judge: Judge, told: Told | None = None) -> None:
+        self._judge = judge
+        self._told = told or {}
+        self._rows = Rows(Table({}), {name: Column(np.float64, np.nan) for name in self._told})
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def change(self, leave: Sequence[Wanted], enter: Sequence[Wanted]) -> None:
+    def change(self, leave: Sequence[int], enter: Sequence[Wanted]) -> None:
         """See Signals.change()."""
-        self._rows.change(leave, enter)
+        rows = self._rows.change(leave, enter)
+        for name, tell in self._told.items():
+            self._rows.given[name][rows] = [tell(one) for one in enter]
 
     def take(self, arrivals: Arrivals) -> Arrivals:
         """See Signals.take()."""
         row, place = self._rows.match(arrivals)
         if not len(row):
             return nothing()
-        value, usable = self._judge(row, arrivals.take(place))
+        so, usable = self._judge(self._rows, row, arrivals.take(place))
         return yielded(
-            self._rows.slot[row],
+            self._rows.slots(row),
             arrivals.at_ms[place],
-            np.where(value, 1.0, 0.0),
+            np.where(so, 1.0, 0.0),
             usable,
             arrivals.row[place],
         )
@@ -55,56 +67,38 @@ class _Each:
         """See Signals.remember()."""
         self._rows.remember(data)
 
-    def _judge(
-        self, row: NDArray[np.intp], read: Arrivals
-    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Return whether it is so, and whether that can be said."""
-        raise NotImplementedError
+
+def states() -> Each:
+    """Return signals of whether a value is one of those the rule names."""
+    return Each(_is_named)
 
 
-class States(_Each):
-    """Whether a value is one of those the rule names."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._values = np.empty((0, 1))
-
-    def change(self, leave: Sequence[Wanted], enter: Sequence[Wanted]) -> None:
-        """See Signals.change()."""
-        super().change(leave, enter)
-        named = [
-            one.rule.check.values if isinstance(one.rule.check, StateIs) else ()
-            for one in self._rows.wanted
-        ]
-        self._values = np.full((len(named), max(map(len, named), default=1)), np.nan)
-        for row, values in enumerate(named):
-            self._values[row, : len(values)] = values
-
-    def _judge(
-        self, row: NDArray[np.intp], read: Arrivals
-    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        so = (read.value[:, np.newaxis] == self._values[row]).any(axis=1)
-        return so, read.usable
+def ranges() -> Each:
+    """Return signals of values outside of what their quantity can be, or flagged T."""
+    return Each(
+        _is_outside,
+        {
+            "low": lambda one: quantity_of(one.anchor.measurement).low,
+            "high": lambda one: quantity_of(one.anchor.measurement).high,
+        },
+    )
 
 
-class Ranges(_Each):
-    """Whether a value lies outside of what its quantity can be, or is flagged T by its device."""
+def _is_named(
+    rows: Rows, row: Places, read: Arrivals
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    named = [rule.check.values if isinstance(rule.check, StateIs) else () for rule in rows.rules]
+    values = np.full((len(named), max(map(len, named), default=1)), np.nan)
+    for place, of in enumerate(named):
+        values[place, : len(of)] = of
+    so = (read.value[:, np.newaxis] == values[rows.given["rule"][row]]).any(axis=1)
+    return so, read.usable
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._low = self._high = np.empty(0)
 
-    def change(self, leave: Sequence[Wanted], enter: Sequence[Wanted]) -> None:
-        """See Signals.change()."""
-        super().change(leave, enter)
-        quantities = [quantity_of(one.anchor.measurement) for one in self._rows.wanted]
-        self._low = np.array([one.low for one in quantities], float)
-        self._high = np.array([one.high for one in quantities], float)
-
-    def _judge(
-        self, row: NDArray[np.intp], read: Arrivals
-    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        flagged = (read.flags & np.uint16(Quality.OVER_RANGE)) != 0
-        outside = (read.value < self._low[row]) | (read.value > self._high[row])
-        says = (read.flags & _OTHERWISE_UNUSABLE) == 0
-        return flagged | outside, says & (np.isfinite(read.value) | flagged)
+def _is_outside(
+    rows: Rows, row: Places, read: Arrivals
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    flagged = (read.flags & np.uint16(Quality.OVER_RANGE)) != 0
+    outside = (read.value < rows.given["low"][row]) | (read.value > rows.given["high"][row])
+    says = (read.flags & _OTHERWISE_UNUSABLE) == 0
+    return flagged | outside, says & (np.isfinite(read.value) | flagged)

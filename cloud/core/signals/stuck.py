@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 
 from cloud.core.arrivals import NEVER, Arrivals
 from cloud.core.checks import Stuck
-from cloud.core.signals.port import Column, Rows, Wanted, nothing, yielded
+from cloud.core.signals.port import Wanted, nothing, yielded
+from cloud.core.signals.rows import Rows
+from cloud.core.signals.tables import Column, Table
 
 
 class Stucks:
@@ -19,27 +21,27 @@ class Stucks:
     """
 
     def __init__(self) -> None:
-        self._rows = Rows(
+        self._kept = Table(
             {
                 "at_ms": Column(np.int64, NEVER),
                 "value": Column(np.float64, np.nan),
                 "moved_ms": Column(np.int64, NEVER),
             }
         )
-        self._for_ms = self._gap_ms = np.empty(0, np.int64)
+        self._rows = Rows(self._kept, {"gap_ms": Column(np.int64, 0)})
+        self._for_ms = np.empty(0, np.int64)  # by rule
         self._tolerance = np.empty(0)
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def change(self, leave: Sequence[Wanted], enter: Sequence[Wanted]) -> None:
+    def change(self, leave: Sequence[int], enter: Sequence[Wanted]) -> None:
         """See Signals.change()."""
-        self._rows.change(leave, enter)
-        wanted = self._rows.wanted
-        checks = [one.rule.check for one in wanted if isinstance(one.rule.check, Stuck)]
+        rows = self._rows.change(leave, enter)
+        self._rows.given["gap_ms"][rows] = [one.gap_ms for one in enter]
+        checks = [rule.check for rule in self._rows.rules if isinstance(rule.check, Stuck)]
         self._for_ms = np.array([round(check.for_s * 1000) for check in checks], np.int64)
         self._tolerance = np.array([check.tolerance for check in checks], float)
-        self._gap_ms = np.array([one.gap_ms for one in wanted], np.int64)
 
     def take(self, arrivals: Arrivals) -> Arrivals:
         """See Signals.take()."""
@@ -49,20 +51,21 @@ class Stucks:
         if not len(row):
             return nothing()
         at_ms, value = arrivals.at_ms[place], arrivals.value[place]
+        rule, gap_ms = self._rows.given["rule"][row], self._rows.given["gap_ms"][row]
         first = np.append(True, row[1:] != row[:-1])
-        before_ms = np.where(first, self._rows["at_ms"][row], np.roll(at_ms, 1))
-        before = np.where(first, self._rows["value"][row], np.roll(value, 1))
-        still = np.abs(value - before) <= self._tolerance[row]  # NaN before the first one: moved
-        moved = ~still | (at_ms - np.maximum(before_ms, 0) > self._gap_ms[row])
-        since_ms = np.where(moved, at_ms, np.where(first, self._rows["moved_ms"][row], NEVER))
+        before_ms = np.where(first, self._kept["at_ms"][row], np.roll(at_ms, 1))
+        before = np.where(first, self._kept["value"][row], np.roll(value, 1))
+        still = np.abs(value - before) <= self._tolerance[rule]  # NaN before the first one: moved
+        moved = ~still | (at_ms - np.maximum(before_ms, 0) > gap_ms)
+        since_ms = np.where(moved, at_ms, np.where(first, self._kept["moved_ms"][row], NEVER))
         since_ms = _carried(since_ms, first)
         last = np.append(row[1:] != row[:-1], True)
-        self._rows["at_ms"][row[last]] = at_ms[last]
-        self._rows["value"][row[last]] = value[last]
-        self._rows["moved_ms"][row[last]] = since_ms[last]
-        stuck = at_ms - since_ms >= self._for_ms[row]
+        self._kept["at_ms"][row[last]] = at_ms[last]
+        self._kept["value"][row[last]] = value[last]
+        self._kept["moved_ms"][row[last]] = since_ms[last]
+        stuck = at_ms - since_ms >= self._for_ms[rule]
         return yielded(
-            self._rows.slot[row],
+            self._rows.slots(row),
             at_ms,
             np.where(stuck, 1.0, 0.0),
             np.ones(len(row), bool),

@@ -5,9 +5,8 @@ So the window that ends when the night begins is still the day's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -16,11 +15,14 @@ from numpy.typing import NDArray
 
 from cloud.core.arrivals import Arrivals
 from cloud.core.checks import Statistic, Window
+from cloud.core.rules import Rule
 from cloud.core.signals.grids import SLIDING_PANES, Aligned, Grid, Sliding
 from cloud.core.signals.panes import Closed, Panes
 from cloud.core.signals.percentiles import Percentiles, room_for
-from cloud.core.signals.port import Key, Rows, Wanted, nothing, yielded
+from cloud.core.signals.port import Wanted, nothing, yielded
+from cloud.core.signals.rows import Memory, Rows
 from cloud.core.signals.sums import MAXIMUM, MEANS, MINIMUM
+from cloud.core.signals.tables import Column
 from contract.errors import DecodeError
 from contract.quantities import Averaging, quantity_of
 
@@ -38,24 +40,14 @@ class _Kind:
     aligned: bool
     percent: float | None
 
-    def kernel(self, zone: ZoneInfo, wanted: Sequence[Wanted]) -> Panes | Percentiles:
-        """Return windows without readings, one a signal."""
+    def kernel(self, zone: ZoneInfo) -> Panes | Percentiles:
+        """Return windows of no signals."""
         grid: Grid = Aligned(self.over_ms, zone) if self.aligned else Sliding(self.over_ms)
         percent = _PERCENT.get(self.statistic, self.percent)
         if percent is not None:
-            percentiles = Percentiles(grid, percent)
-            percentiles.fit([room_for(self.over_ms, one.period_s * 1000) for one in wanted])
-            return percentiles
+            return Percentiles(grid, percent)
         extremes = {Statistic.MINIMUM: MINIMUM, Statistic.MAXIMUM: MAXIMUM}
-        panes = Panes(grid, extremes.get(self.statistic, MEANS[self.averaging]))
-        panes.grow(len(wanted))
-        return panes
-
-
-class _Memory(msgspec.Struct, frozen=True, kw_only=True):
-    rules: list[str]
-    series: list[int]
-    columns: dict[str, tuple[str, list[int], bytes]]  # type, shape, data
+        return Panes(grid, extremes.get(self.statistic, MEANS[self.averaging]))
 
 
 class _Group:
@@ -63,18 +55,17 @@ class _Group:
 
     def __init__(self, kind: _Kind, zone: ZoneInfo) -> None:
         self._kind = kind
-        self._zone = zone
-        self.rows = Rows({})
-        self._kernel = kind.kernel(zone, ())
-        self._period_ms = self._valid_rate = np.empty(0)  # by row
+        self._kernel = kind.kernel(zone)
+        self.rows = Rows(self._kernel, {"period_ms": Column(np.float64, np.nan)})
+        self._valid_rate = np.empty(0)  # by rule
 
-    def change(self, leave: Sequence[Wanted], enter: Sequence[Wanted]) -> None:
-        place = {one.key: row for row, one in enumerate(self.rows.wanted)}
-        self.rows.change(leave, enter)
-        wanted = self.rows.wanted
-        self._period_ms = np.array([one.period_s * 1000 for one in wanted], float)
-        self._valid_rate = np.array([_check(one).valid_rate for one in wanted], float)
-        self._carry((place, self._kernel.columns()))
+    def change(self, leave: Sequence[int], enter: Sequence[Wanted]) -> None:
+        rows = self.rows.change(leave, enter)
+        self.rows.given["period_ms"][rows] = [one.period_s * 1000 for one in enter]
+        self._valid_rate = np.array([_check(rule).valid_rate for rule in self.rows.rules], float)
+        if isinstance(self._kernel, Percentiles):
+            over_ms = self._kind.over_ms
+            self._kernel.fit(rows, [room_for(over_ms, one.period_s * 1000) for one in enter])
 
     def take(self, arrivals: Arrivals) -> Arrivals:
         row, place = self.rows.match(arrivals)
@@ -83,9 +74,10 @@ class _Group:
             row, place = row[~late], place[~late]
         if not len(row):
             return nothing()
-        read = arrivals.take(place)
-        closed = self._kernel.take(row, read.at_ms, read.value, read.usable)
-        return self._yield(closed, read.row[closed.row])
+        closed = self._kernel.take(
+            row, arrivals.at_ms[place], arrivals.value[place], arrivals.usable[place]
+        )
+        return self._yield(closed, arrivals.row[place[closed.row]])
 
     def due(self, watermark_ms: int) -> Arrivals:
         if not self._kind.aligned:
@@ -93,47 +85,13 @@ class _Group:
         closed = self._kernel.advance(watermark_ms)
         return self._yield(closed, closed.row)
 
-    def memory(self) -> _Memory:
-        columns = self._kernel.columns()
-        return _Memory(
-            rules=[one.rule.id for one in self.rows.wanted],
-            series=[one.anchor.id for one in self.rows.wanted],
-            columns={
-                name: (column.dtype.str, list(column.shape), column.tobytes())
-                for name, column in columns.items()
-            },
-        )
-
-    def remember(self, found: _Memory) -> None:
-        columns = {
-            name: np.frombuffer(data, np.dtype(of)).reshape(shape)
-            for name, (of, shape, data) in found.columns.items()
-        }
-        here = {one.key: row for row, one in enumerate(self.rows.wanted)}
-        told = {key: row for row, key in enumerate(zip(found.rules, found.series, strict=True))}
-        self._carry((here, self._kernel.columns()), (told, columns))
-
-    def _carry(self, *told: tuple[Mapping[Key, int], Mapping[str, NDArray[Any]]]) -> None:
-        """Begin anew, with what these columns say of the signals that they have."""
-        wanted = self.rows.wanted
-        self._kernel = self._kind.kernel(self._zone, wanted)
-        fresh = self._kernel.columns()
-        for place, columns in told:
-            here = [(row, place[one.key]) for row, one in enumerate(wanted) if one.key in place]
-            to, of = (np.array([pair[side] for pair in here], np.intp) for side in (0, 1))
-            for name, column in fresh.items():
-                if column.ndim == 1:
-                    column[to] = columns[name][of]
-                elif width := min(column.shape[1], columns[name].shape[1]):
-                    column[to, -width:] = columns[name][of, -width:]
-        self._kernel.remember(fresh)
-
     def _yield(self, closed: Closed, row: NDArray[np.intp]) -> Arrivals:
         span_ms = closed.end_ms - closed.begin_ms if self._kind.aligned else self._kind.over_ms
-        due = np.maximum(np.round(span_ms / self._period_ms[closed.track]), 1)
-        enough = closed.readings / due >= self._valid_rate[closed.track]
+        given = self.rows.given
+        due = np.maximum(np.round(span_ms / given["period_ms"][closed.track]), 1)
+        enough = closed.readings / due >= self._valid_rate[given["rule"][closed.track]]
         return yielded(
-            self.rows.slot[closed.track],
+            self.rows.slots(closed.track),
             closed.end_ms - 1,
             closed.value,
             enough & np.isfinite(closed.value),
@@ -154,11 +112,16 @@ class Windows:
     def __len__(self) -> int:
         return sum(len(group.rows) for group in self._groups.values())
 
-    def change(self, leave: Sequence[Wanted], enter: Sequence[Wanted]) -> None:
+    def change(self, leave: Sequence[int], enter: Sequence[Wanted]) -> None:
         """See Signals.change()."""
-        for kind in {_kind(one) for one in (*leave, *enter)}:
-            group = self._groups.setdefault(kind, _Group(kind, self._zone))
-            group.change(*([one for one in of if _kind(one) == kind] for of in (leave, enter)))
+        entering: dict[_Kind, list[Wanted]] = {kind: [] for kind in self._groups}
+        for one in enter:
+            entering.setdefault(_kind(one), []).append(one)
+        for kind, mine in entering.items():
+            if kind not in self._groups:
+                self._groups[kind] = _Group(kind, self._zone)
+            if leave or mine:
+                self._groups[kind].change(leave, mine)
 
     def take(self, arrivals: Arrivals) -> Arrivals:
         """See Signals.take()."""
@@ -171,22 +134,22 @@ class Windows:
     def memory(self) -> bytes:
         """See Signals.memory()."""
         return msgspec.msgpack.encode(
-            [(_words(kind), group.memory()) for kind, group in self._groups.items()]
+            [(_words(kind), group.rows.pack()) for kind, group in self._groups.items()]
         )
 
     def remember(self, data: bytes) -> None:
         """See Signals.remember()."""
         try:
-            told = dict(msgspec.msgpack.decode(data, type=list[tuple[str, _Memory]]))
-            for kind, group in self._groups.items():
-                if _words(kind) in told:
-                    group.remember(told[_words(kind)])
-        except (msgspec.DecodeError, ValueError, KeyError, IndexError, TypeError) as error:
+            told = dict(msgspec.msgpack.decode(data, type=list[tuple[str, Memory]]))
+        except msgspec.DecodeError as error:
             raise DecodeError(f"memory of windows: {error}") from error
+        for kind, group in self._groups.items():
+            if _words(kind) in told:
+                group.rows.unpack(told[_words(kind)])
 
 
 def _kind(wanted: Wanted) -> _Kind:
-    check = _check(wanted)
+    check = _check(wanted.rule)
     over_ms = round(check.over_s * 1000)
     if not check.aligned:
         over_ms = max(1, round(over_ms / SLIDING_PANES)) * SLIDING_PANES
@@ -199,10 +162,10 @@ def _kind(wanted: Wanted) -> _Kind:
     )
 
 
-def _check(wanted: Wanted) -> Window:
-    if not isinstance(wanted.rule.check, Window):
-        raise TypeError(f"{wanted.rule.id} looks at no window")
-    return wanted.rule.check
+def _check(rule: Rule) -> Window:
+    if not isinstance(rule.check, Window):
+        raise TypeError(f"{rule.id} looks at no window")
+    return rule.check
 
 
 def _words(kind: _Kind) -> str:

@@ -239,6 +239,7 @@ def test_a_signal_has_a_slot_of_its_own() -> None:
     register = register_of(LAEQ)
     slot = register.signal("stuck", register.series[0])
     assert (slot, register.signal("stuck", register.series[0])) == (1, 1)
+    assert (list(register.signals_of("noise-1")), list(register.signals_of("x"))) == ([1], [])
     assert (register.slot(LAEQ.id), register.place("stuck", LAEQ.id)) == (0, 1)
     assert register.place("loud", LAEQ.id) == 0
     assert register.slots(["noise-1"]).tolist() == [0, 1]

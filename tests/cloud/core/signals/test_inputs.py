@@ -59,17 +59,14 @@ def test_an_expression_wants_all_its_inputs() -> None:
     assert anchors(both, ["noise_la"], {"noise_la": 1}) == []
 
 
-def test_a_difference_is_to_one_device_or_to_a_group_and_never_to_itself() -> None:
+def test_a_difference_is_to_the_same_measurement_of_others() -> None:
     register = Register()
     register.enter([LAEQ, OTHER, replace(OTHER, id=9, measurement="noise_la")])
-    hour = 3600.0
-    to_one = rule_of(Difference(over_s=hour, to_device="ref"))
-    to_group = rule_of(Difference(over_s=hour, to_group={"role": ("reference",)}))
-    to_nobody = rule_of(Difference(over_s=hour, to_group={"role": ("none",)}))
-    assert inputs(to_one, 0, {}, register) == [0, 1]
-    assert inputs(to_group, 0, {}, register) == [0, 1]
-    assert inputs(to_group, 1, {}, register) == []
-    assert inputs(to_nobody, 0, {}, register) == []
+    rule = rule_of(Difference(over_s=3600.0, to_device="ref"))
+    assert inputs(rule, 0, {}, register, ["ref"]) == [0, 1]
+    assert inputs(rule, 0, {}, register, ["ref", LAEQ.device.id]) == [0, 1]
+    assert inputs(rule, 1, {}, register, ["ref"]) == []
+    assert inputs(rule, 0, {}, register, []) == []
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from cloud.core.arrivals import NEVER
-from cloud.core.signals.kept import join, move_on, steps
+from cloud.core.signals.kept import Kept, join, move_on, steps
+from cloud.core.signals.stretches import Stretch, joined
 from cloud.core.signals.sums import MAXIMUM, MEANS
 from contract.quantities import Averaging
 
@@ -38,3 +39,32 @@ def test_join_takes_the_newest_value_where_that_is_what_counts() -> None:
         newest = [np.array([5.0])], np.array([reads])
         (last,), _ = join(LAST, newest, ([kept], counts), np.array([1]))
         assert last.tolist() == [value]
+
+
+def panes(*told: tuple[int, int, float, int]) -> Stretch:
+    """(track, begin, value, readings)"""
+    track, begin_ms, value, readings = (np.array([one[i] for one in told]) for i in range(4))
+    return Stretch(track, begin_ms, begin_ms + 100, [value], readings, np.arange(len(told)))
+
+
+def test_windows_are_of_panes_closed_one_by_one_or_many_at_once() -> None:
+    told = [(0, 0, 5.0, 1), (0, 100, 3.0, 300), (0, 300, 4.0, 1), (0, 400, 1.0, 1)]
+    found = []
+    one_by_one, at_once = Kept(MAXIMUM, 100, 3), Kept(MAXIMUM, 100, 3)
+    one_by_one.table.grow(1)
+    at_once.table.grow(1)
+    for pane, done_ms in zip(told, [NEVER, 0, 100, 300], strict=True):
+        (value,), readings = one_by_one.windows(panes(pane), np.array([done_ms]))
+        found.append((value.tolist()[0], int(readings[0])))
+    (value,), readings = at_once.windows(panes(*told), np.full(4, NEVER))
+    assert found == [(5.0, 1), (5.0, 301), (5.0, 302), (4.0, 302)]
+    assert list(zip(value.tolist(), readings.tolist(), strict=True)) == found
+    for kept in (one_by_one, at_once):
+        assert kept.table["kept_readings"].tolist() == [[0, 1, 1]]
+
+
+def test_of_joined_panes_the_first_ones_come_first() -> None:
+    both = joined(panes((1, 0, 1.0, 1)), panes((0, 0, 2.0, 1), (1, 100, 3.0, 1)))
+    assert both.track.tolist() == [0, 1, 1]
+    assert both.numbers[0].tolist() == [2.0, 1.0, 3.0]
+    assert both.ends().tolist() == [True, False, True]

@@ -5,7 +5,9 @@ import pytest
 
 from cloud.core.arrivals import Arrivals
 from cloud.core.model import Device, Series
-from cloud.core.signals.port import Column, Rows, Wanted, nothing, yielded
+from cloud.core.signals.port import Wanted, nothing, yielded
+from cloud.core.signals.rows import Rows
+from cloud.core.signals.tables import Column, Table
 from contract.errors import DecodeError
 from tests.cloud.core.rule_kit import make_rule
 
@@ -16,7 +18,7 @@ def wanted(series: int, *inputs: int, rule: str = "loud") -> Wanted:
     return Wanted(
         rule=make_rule(id=rule),
         anchor=anchor,
-        slot=100 + series,
+        slot=100 + series + (50 if rule != "loud" else 0),
         inputs=inputs or (series,),
         series=(anchor,),
         period_s=1.0,
@@ -31,41 +33,63 @@ def arrivals(*slots: int) -> Arrivals:
     return yielded(slot, times, one, one.astype(bool), np.arange(len(slot)))
 
 
-def rows() -> Rows:
-    return Rows({"last": Column(np.int64, -1), "sums": Column(np.float64, 0.0, (2,))})
+def table() -> Table:
+    return Table({"last": Column(np.int64, -1), "sums": Column(np.float64, 0.0, (2,))})
 
 
 def test_rows_are_matched_with_the_readings_of_their_inputs() -> None:
-    kept = rows()
-    kept.change([], [wanted(3), wanted(1, 1, 3), wanted(1, rule="louder")])
-    row, place = kept.match(arrivals(0, 1, 1, 3, 9_999))
+    rows = Rows(table())
+    rows.change([], [wanted(3), wanted(1, 1, 3), wanted(1, rule="louder")])
+    row, place = rows.match(arrivals(0, 1, 1, 3, 9_999))
     pairs = list(zip(row.tolist(), place.tolist(), strict=True))
     assert pairs == [(0, 3), (1, 1), (1, 2), (1, 3), (2, 1), (2, 2)]
+    rows.change([103], [])
+    row, place = rows.match(arrivals(1, 3))
+    assert list(zip(row.tolist(), place.tolist(), strict=True)) == [(1, 0), (1, 1), (2, 0)]
 
 
 def test_a_row_that_leaves_and_enters_keeps_its_memory() -> None:
-    kept = rows()
-    kept.change([], [wanted(1), wanted(2), wanted(3)])
+    kept = table()
+    rows = Rows(kept)
+    rows.change([], [wanted(1), wanted(2), wanted(3)])
     kept["last"][:] = (10, 20, 30)
-    kept.change([wanted(1), wanted(3)], [wanted(3, 3, 7), wanted(4)])
-    assert [one.anchor.id for one in kept.wanted] == [2, 3, 4]
-    assert kept["last"].tolist() == [20, 30, -1]
-    assert kept.wanted[1].inputs == (3, 7)
+    assert rows.leaving([101, 103], [wanted(3)]).tolist() == [0]
+    assert rows.change([101, 103], [wanted(3, 3, 7), wanted(4)]).tolist() == [2, 0]
+    assert dict(rows.signals()) == {0: ("loud", 4), 1: ("loud", 2), 2: ("loud", 3)}
+    assert kept["last"].tolist() == [-1, 20, 30]
+    assert rows.match(arrivals(7, 7))[0].tolist() == [2, 2]
+    assert rows.slots(np.array([0, 2])).tolist() == [104, 103]
     assert kept["sums"].shape == (3, 2)
 
 
+def test_rows_are_found_by_their_slots_few_or_many() -> None:
+    rows = Rows(table())
+    rows.change([], [wanted(n) for n in range(30)])
+    for slots in ([129, 100, 999], [*range(100, 130), 131]):
+        expected = [slot - 100 if slot < 130 else -1 for slot in slots]
+        assert rows.rows_of(slots).tolist() == expected
+    assert len(rows) == 30
+    rows.change([100, 101], [])
+    assert (len(rows), rows.rows_of([100]).tolist()) == (28, [-1])
+
+
 def test_a_memory_is_taken_by_key() -> None:
-    kept, other = rows(), rows()
-    kept.change([], [wanted(1), wanted(2)])
+    kept, other = table(), table()
+    rows, others = Rows(kept), Rows(other)
+    rows.change([], [wanted(1), wanted(2)])
     kept["last"][:] = (10, 20)
     kept["sums"][:] = ((1, 2), (3, 4))
-    other.change([], [wanted(9), wanted(2)])
-    other.remember(kept.memory())
+    others.change([], [wanted(9), wanted(2)])
+    others.remember(rows.memory())
     assert other["last"].tolist() == [-1, 20]
     assert other["sums"].tolist() == [[0, 0], [3, 4]]
     other["last"][1] = 21  # it is its own
     with pytest.raises(DecodeError, match="memory of signals"):
-        other.remember(b"\xc1")
+        others.remember(b"\xc1")
+    narrow = Rows(Table({"last": Column(np.int64, -1)}))
+    narrow.change([], [wanted(2)])
+    with pytest.raises(DecodeError, match="memory of signals"):
+        others.unpack(narrow.pack())
 
 
 def test_what_is_yielded_is_in_order() -> None:

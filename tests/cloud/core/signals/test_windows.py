@@ -116,9 +116,9 @@ def test_windows_are_the_plain_ones(
                 windows.change([], [one, other])
                 windows.remember(memory)
             case "leave":
-                windows.change([other], [])
+                windows.change([other.slot], [])
             case "enter":
-                windows.change([one], [one, other])
+                windows.change([one.slot], [one, other])
     period_ms, span_ms = 10_000.0, round(SPAN_S * 1000)
     if aligned:
         found += spots_of(windows.due(at_ms + 10 * span_ms))

@@ -153,6 +153,18 @@ def test_history_wakes_nobody(database: Database) -> None:
     assert street.told() == []
 
 
+def test_a_silence_longer_than_rules_look_back_still_ends(database: Database) -> None:
+    """A pass over the reading that ended it, told again, does not see when it began."""
+    rule = make_rule(id="silent", check=NoData(periods=3.0), limit=0.5)
+    street = Street(database, [rule], now_s=6_000)
+    street.say((0, 50), (5000, 50))
+    before = street.recorded()
+    assert len(before) == 2
+    street.say((5000, 50))
+    street.look_back()
+    assert street.recorded() == before
+
+
 def test_a_pass_waits_until_the_backlog_is_quiet_but_not_for_ever(database: Database) -> None:
     street = Street(database, RULES)
     street.say((600, 40))

@@ -8,7 +8,7 @@ and puts its result into effect in one transaction, together with the live engin
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from zoneinfo import ZoneInfo
 
@@ -45,13 +45,17 @@ SeriesOf = Callable[[str], Sequence[Series]]
 
 @dataclass(slots=True)
 class _Waiting:
-    """A device with late readings. again_ms: the earliest since its pass began."""
+    """A device with late readings. again_ms: the earliest since its pass began.
+
+    passed_on: whether those that are compared with it wait as well, or it is such a one itself.
+    """
 
     from_ms: int
     queued_ms: int
     queued_s: float
     touched_s: float
     again_ms: int | None = None
+    passed_on: bool = False
 
 
 @dataclass(slots=True)
@@ -60,6 +64,7 @@ class _Study:
 
     replays: dict[str, Replay]
     series: dict[str, list[int]]
+    reads: dict[str, list[int]]  # the same, and the series that a device is compared with
     first_ms: dict[str, int]  # from when on a device's replay must have readings
     at_ms: int
     step_ms: int
@@ -105,13 +110,13 @@ class Hindsight:
         for device, from_ms in late.items():
             known = self._waiting.get(device)
             if known is None:
-                known = _Waiting(from_ms, now_ms, now_s, now_s)
-                self._waiting[device] = known
+                known = self._waiting[device] = _Waiting(from_ms, now_ms, now_s, now_s)
                 changed.append(device)
             elif from_ms < known.from_ms:
                 known.from_ms = from_ms
                 changed.append(device)
             known.touched_s = now_s
+            known.passed_on = False
             if self._study and device in self._study.replays:
                 known.again_ms = min(from_ms, known.again_ms or from_ms)
         queue(connection, {device: self._waiting[device].from_ms for device in changed}, now_ms)
@@ -146,9 +151,9 @@ class Hindsight:
         """
         began_s = perf_counter()
         if self._study is None:
-            self._study = self._begin(
-                self._due(self._clock.monotonic_s())[:DEVICES_A_TURN], live.heard_ms()
-            )
+            devices = self._due(self._clock.monotonic_s())[:DEVICES_A_TURN]
+            self._pass_on(devices, live)
+            self._study = self._begin(devices, live)
         study = self._study
         end_ms = self._clock.now_ms() + DOUBTED_AHEAD_MS + 1
         until_ms = min(study.at_ms + study.step_ms, end_ms)
@@ -169,23 +174,41 @@ class Hindsight:
         ]
         return sorted(due, key=lambda device: -self._waiting[device].from_ms)
 
-    def _begin(self, devices: Sequence[str], heard_ms: Mapping[int, int]) -> _Study:
+    def _pass_on(self, devices: Sequence[str], live: Engine) -> None:
+        """Have those wait as well that are compared with devices, from the same times on."""
+        changed: dict[str, int] = {}
+        for device in devices:
+            one = self._waiting[device]
+            others = set() if one.passed_on else live.compared_with(device)
+            one.passed_on = True
+            for other in others:
+                known = self._waiting.setdefault(other, replace(one))
+                known.from_ms = changed[other] = min(known.from_ms, one.from_ms)
+        if changed:
+            with self._database.write() as connection:
+                queue(connection, changed, self._clock.now_ms())
+
+    def _begin(self, devices: Sequence[str], live: Engine) -> _Study:
         replays: dict[str, Replay] = {}
         numbers: dict[str, list[int]] = {}
-        first_ms: dict[str, int] = {}
-        per_ms = 0.0
+        reads: dict[str, list[int]] = {}
+        heard_ms = live.heard_ms()
+        first_ms, per_ms = dict[str, int](), 0.0
         with self._database.read() as connection:
             for device in devices:
                 series = self._series_of(device)
+                others = map(self._series_of, sorted(live.references_of(device)))
+                compared = [one for each in others for one in each]
                 numbers[device] = [one.id for one in series]
-                replays[device], first_ms[device] = self._replay(
-                    connection, device, series, heard_ms
-                )
+                reads[device] = [one.id for one in (*series, *compared)]
+                replay = self._replay(connection, device, series, compared, heard_ms)
+                replays[device], first_ms[device] = replay
                 period_s = series[0].device.period_s if series else None
-                per_ms += len(series) / (1000 * (period_s or 60.0))
+                per_ms += len(reads[device]) / (1000 * (period_s or 60.0))
         return _Study(
             replays=replays,
             series=numbers,
+            reads=reads,
             first_ms=first_ms,
             at_ms=min(first_ms.values()),
             step_ms=max(round(READINGS_A_TURN / max(per_ms, 1e-9)), 1),
@@ -196,6 +219,7 @@ class Hindsight:
         connection: sa.Connection,
         device: str,
         series: Sequence[Series],
+        compared: Sequence[Series],
         heard_ms: Mapping[int, int],
     ) -> tuple[Replay, int]:
         """Return a device's replay, and from when on it must have readings.
@@ -203,8 +227,8 @@ class Hindsight:
         heard_ms: by series, where time has not yet told the silence since.
         """
         hours = cut_for(DayHours(), self._rules.rules)
-        engine = Engine(self._rules.rules, self._zone, hours)
-        engine.bind(series)
+        engine = Engine(self._rules.rules, self._zone, hours, only=frozenset({device}))
+        engine.bind([*series, *compared])
         numbers = [one.id for one in series]
         late_ms, reach_ms = self._waiting[device].from_ms, min(engine.reach_ms(), REACH_MS)
         kept_ms = self.kept_from_ms(self._clock.now_ms())
@@ -226,10 +250,10 @@ class Hindsight:
         return known is not None and bool(known.higher)
 
     def _feed(self, study: _Study, until_ms: int) -> None:
-        every = [number for numbers in study.series.values() for number in numbers]
+        every = sorted({number for numbers in study.reads.values() for number in numbers})
         readings = self._past(every, study.at_ms, until_ms).by_series_and_time()
         for device, replay in study.replays.items():
-            mine = _of(readings, study.series[device], study.first_ms[device])
+            mine = _of(readings, study.reads[device], study.first_ms[device])
             replay.feed(mine, until_ms)
             for number in study.series[device]:
                 at_ms = mine.observed_ms[mine.series == number]
@@ -259,13 +283,13 @@ class Hindsight:
 
     def _leave(self, connection: sa.Connection, devices: Sequence[str], now_ms: int) -> None:
         """Take devices out of the queue, but for what came in since their pass began."""
-        table = schema.hindsight
-        connection.execute(sa.delete(table).where(table.c.device.in_(devices)))
+        gone = schema.hindsight.c.device.in_(devices)
+        connection.execute(sa.delete(schema.hindsight).where(gone))
         again: dict[str, int] = {}
+        now_s = self._clock.monotonic_s()
         for device in devices:
             one = self._waiting.pop(device)
             if one.again_ms is not None:
-                now_s = self._clock.monotonic_s()
                 self._waiting[device] = _Waiting(one.again_ms, now_ms, now_s, now_s)
                 again[device] = one.again_ms
         queue(connection, again, now_ms)
@@ -276,13 +300,10 @@ def queue(connection: sa.Connection, late: Mapping[str, int], now_ms: int) -> No
     table = schema.hindsight
     there = sa.select(table.c.device, table.c.from_ms).where(table.c.device.in_(late))
     known = {row.device: row.from_ms for row in connection.execute(there)} if late else {}
+    earliest = {device: min(at_ms, known.get(device, at_ms)) for device, at_ms in late.items()}
     rows = [
-        {
-            "device": device,
-            "from_ms": min(from_ms, known.get(device, from_ms)),
-            "queued_ms": now_ms,
-        }
-        for device, from_ms in sorted(late.items())
+        {"device": device, "from_ms": from_ms, "queued_ms": now_ms}
+        for device, from_ms in sorted(earliest.items())
     ]
     upsert_all(connection, schema.hindsight, rows, keep=("queued_ms",))
 

@@ -33,6 +33,7 @@ class Engine:
     late:             readings that were not newer than their series' newest, and so not evaluated.
     watermark_ms:     up to when time has been passed by advance().
     unknown_period_s: taken for devices whose period is not known.
+    only:             the devices that are watched; others are there to be compared with. None: all.
     """
 
     def __init__(
@@ -41,7 +42,9 @@ class Engine:
         zone: ZoneInfo,
         hours: DayHours | None = None,
         unknown_period_s: float = 60.0,
+        only: frozenset[str] | None = None,
     ) -> None:
+        self.only = only
         self.rules = tuple(rules)
         self.late = 0
         self._belated: dict[int, int] = {}
@@ -65,7 +68,8 @@ class Engine:
         devices = self._signals.concerned(devices)
         slots = register.slots(devices)
         register.gap_ms[slots] = [self._gap_ms(register.series[slot].device) for slot in slots]
-        wanted = self._signals.want(devices.values())
+        watched = [one for one in devices.values() if self.only is None or one.id in self.only]
+        wanted = self._signals.want(watched)
         return self._watch.rebuild(register.slots(devices), wanted)
 
     def evaluate(self, columns: Columns) -> list[ConditionEvent]:
@@ -177,8 +181,16 @@ class Engine:
         return found
 
     def take_over(self, other: Engine) -> None:
-        """Take the memory of an engine of the same rules, of the series that it has."""
-        self._take(snapshots.read(other.snapshot()))
+        """Take the memory of an engine of the same rules, of the devices that it watches."""
+        self._take(snapshots.read(other.snapshot()), other.only)
+
+    def compared_with(self, device: str) -> set[str]:
+        """Return the devices whose differences are to this one."""
+        return self._signals.comparisons.compared_with(device)
+
+    def references_of(self, device: str) -> set[str]:
+        """Return the devices that this one's differences are to."""
+        return self._signals.comparisons.references_of(device)
 
     def snapshot(self) -> bytes:
         """Return all that the engine remembers, for restore()."""
@@ -201,9 +213,9 @@ class Engine:
         self._take(found)
         self.late, self.watermark_ms = found.late, found.watermark_ms
 
-    def _take(self, found: snapshots.Snapshot) -> None:
+    def _take(self, found: snapshots.Snapshot, only: frozenset[str] | None = None) -> None:
         self._signals.remember(found.signals)
-        snapshots.apply(found, self._register, self._watch)
+        snapshots.apply(found, self._register, self._watch, only)
         self._register.forget_bands(slice(None))
 
     def _note_belated(self, late: Arrivals) -> None:

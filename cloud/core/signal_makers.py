@@ -36,14 +36,14 @@ class SignalMakers:
             if any(isinstance(rule.check, kind) for rule in rules)
         }
         self._kind_of = {rule.id: type(rule.check).__name__ for rule in rules}
-        self._comparisons = Comparisons(rules)
+        self.comparisons = Comparisons(rules)
 
     def concerned(self, devices: Mapping[str, Device]) -> dict[str, Device]:
         """Return these devices, which are new or have changed, and whoever is compared with them.
 
         Call it once of each such device: what it is compared by is noted.
         """
-        return self._comparisons.concerned(devices)
+        return self.comparisons.concerned(devices)
 
     def want(self, devices: Iterable[Device]) -> set[tuple[int, int]]:
         """Make what rules look at on some devices; return (slot, rule) of all to be watched."""
@@ -102,7 +102,7 @@ class SignalMakers:
             if is_plain(self._rules[rule]):
                 pairs.add((anchor, rule))
                 continue
-            self._comparisons.note(rule, device)
+            self.comparisons.note(rule, device)
             one = self._signal(rule, anchor, mine)
             if one is not None:
                 pairs.add((one.slot, rule))
@@ -128,7 +128,7 @@ class SignalMakers:
 
     def _signal(self, number: int, anchor: int, mine: Mapping[str, int]) -> Wanted | None:
         rule, register = self._rules[number], self._register
-        of = inputs(rule, anchor, mine, register, self._comparisons.references(number))
+        of = inputs(rule, anchor, mine, register, self.comparisons.references(number))
         if not of or type(rule.check) not in SIGNALS:
             return None
         slot = register.signal(rule.id, register.series[anchor])

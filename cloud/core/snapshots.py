@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import msgspec
@@ -97,10 +98,14 @@ def read(data: bytes) -> Snapshot:
     return found
 
 
-def apply(found: Snapshot, register: Register, watch: Watch) -> None:
+def apply(
+    found: Snapshot, register: Register, watch: Watch, only: Collection[str] | None = None
+) -> None:
     """Write a snapshot's memory over that of register and watch.
 
     What they remember of series and signals that the snapshot does not have stays.
+
+    Args: only: devices whose memory is taken; None for all.
     """
     place = {rule: n for n, rule in enumerate(watch.rule_ids)}
     names = ["", *found.rules]
@@ -116,6 +121,8 @@ def apply(found: Snapshot, register: Register, watch: Watch) -> None:
     for at, rule in enumerate(_ints(found.slot_rule).tolist()):
         if here[at] >= 0 and register.made_by[here[at]] != names[rule + 1]:
             here[at] = -1  # its rule makes no signal of that series any more
+        elif only is not None and register.series[here[at]].device.id not in only:
+            here[at] = -1
     bound = here >= 0
     register.last_ms[here[bound]] = np.frombuffer(found.last_ms, "<i8")[bound]
     register.usable_ms[here[bound]] = np.frombuffer(found.usable_ms, "<i8")[bound]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import cast
 
@@ -15,7 +16,7 @@ from cloud.alert_rows import Remark
 from cloud.cases import outbox
 from cloud.cases.ledger import Ledger
 from cloud.core.alert_policy import AlertPolicy
-from cloud.core.checks import NoData, Rate, Stuck
+from cloud.core.checks import Difference, NoData, Rate, Stuck
 from cloud.core.gate import GatePolicy
 from cloud.core.isa_18_2 import Event, State
 from cloud.core.model import ConditionBegan, ConditionEnded, ConditionEvent, Severity
@@ -163,6 +164,63 @@ def test_a_silence_longer_than_rules_look_back_still_ends(database: Database) ->
     street.say((5000, 50))
     street.look_back()
     assert street.recorded() == before
+
+
+OVER_OTHERS = make_rule(
+    id="over",
+    devices=("noise-1",),
+    check=Difference(over_s=60.0, to_device="noise-2", valid_rate=0.5),
+    limit=10.0,
+)
+
+
+def test_late_readings_of_a_reference_have_those_compared_with_it_looked_at(
+    database: Database,
+) -> None:
+    street = Street(database, [OVER_OTHERS, make_rule()], "noise-1", "noise-2", now_s=700)
+    street.say(*span(55, 0, 690))
+    street.clock.advance_ms(90_000)
+    street.say((690, 70), device="noise-2")
+    assert [row.rule for row in street.alerts()] == ["loud"]
+    street.say(*span(40, 60, 110), device="noise-2")
+    street.look_back()
+    over, loud = street.alerts()
+    assert (over.rule, over.observed_ms, over.historical) == ("over", T0_MS + 119_999, False)
+    assert (loud.rule, loud.state, loud.device) == ("loud", "UNACK", "noise-2")
+    street.restart()
+    street.say(*span(50, 120, 170), device="noise-2")
+    street.look_back()
+    assert [row.historical for row in street.alerts() if row.rule == "over"] == [False]
+    assert [row.returned_ms for row in street.alerts()] == [T0_MS + 179_999, None]
+
+
+def test_late_readings_of_who_is_compared_leave_the_reference_as_it_is(
+    database: Database,
+) -> None:
+    street = Street(database, [OVER_OTHERS, make_rule(on_delay_s=20)], "noise-1", "noise-2")
+    street.say(*span(40, 0, 120), *span(40, 180, 580))
+    street.say(*span(40, 0, 570), (580, 70), (590, 70), device="noise-2")
+    street.say(*span(55, 130, 170))
+    street.look_back()
+    assert [(row.rule, row.historical) for row in street.alerts()] == [("over", True)]
+    street.say((600, 70), device="noise-2")
+    assert [row.rule for row in street.alerts()] == ["over", "loud"]
+
+
+def test_devices_compared_with_each_other_do_not_keep_the_pass_busy(database: Database) -> None:
+    back = replace(
+        OVER_OTHERS,
+        id="back",
+        devices=("noise-2",),
+        check=Difference(over_s=60.0, to_device="noise-1"),
+    )
+    street = Street(database, [OVER_OTHERS, back], "noise-1", "noise-2")
+    for device in ("noise-1", "noise-2"):
+        street.say(*span(40, 60, 500), device=device)
+    street.say(*span(80, 0, 50))
+    street.say(*span(40, 0, 50), device="noise-2")
+    street.look_back()
+    assert [(row.rule, row.historical) for row in street.alerts()] == [("over", True)]
 
 
 def test_a_pass_waits_until_the_backlog_is_quiet_but_not_for_ever(database: Database) -> None:

@@ -59,3 +59,20 @@ class Comparisons:
     def references(self, place: int) -> Iterable[str]:
         """Return the devices that a rule's differences are to."""
         return self._references.get(place, ())
+
+    def compared_with(self, device: str) -> set[str]:
+        """Return the devices whose differences are to this one."""
+        return self._opposite(self._references, self._compared, device)
+
+    def references_of(self, device: str) -> set[str]:
+        """Return the devices that this one's differences are to."""
+        return self._opposite(self._compared, self._references, device)
+
+    def _opposite(
+        self,
+        these: Mapping[int, Mapping[str, object]],
+        others: Mapping[int, Mapping[str, object]],
+        device: str,
+    ) -> set[str]:
+        places = [place for place in self._checks if device in these[place]]
+        return {other for place in places for other in others[place]} - {device}

@@ -48,3 +48,12 @@ def test_who_has_changed_is_compared_again_only_when_that_is_noted() -> None:
     known.note(0, SITE)
     assert known.concerned(told(SITE)) == told(SITE)
     assert known.concerned(told(REFERENCE)) == told(REFERENCE)
+
+
+def test_who_is_compared_with_whom() -> None:
+    known = Comparisons(rules(TO_ONE, TO_GROUP))
+    known.concerned(told(SITE, REFERENCE))
+    for place, device in ((0, SITE), (1, SITE), (1, REFERENCE)):
+        known.note(place, device)
+    assert (known.compared_with("a"), known.references_of("a")) == ({"site"}, set())
+    assert (known.compared_with("site"), known.references_of("site")) == (set(), {"a"})

@@ -111,6 +111,22 @@ def test_differences_are_those_of_plain_windows_however_cut(
     assert [event.value for event in found] == pytest.approx([value for _, value in expected])
 
 
+def test_an_engine_may_watch_some_of_its_devices_only() -> None:
+    over = make_rule(id="over", kinds=(), measurements=("pm10",))
+    engine = Engine([rule_of(), over], ZONE)
+    engine.bind(SERIES)
+    one = Engine(engine.rules, ZONE, only=frozenset({"site"}))
+    one.bind(SERIES)
+    assert one.pairs() == {("loud", 1), ("over", 1)}
+    assert (one.compared_with("a"), one.references_of("site")) == ({"site"}, {"a", "b"})
+    engine.evaluate(columns_of([at(3, 1, 900.0)]))
+    one.evaluate(columns_of([at(1, 1, 900.0), at(2, 2, 1.0), at(3, 5, 1.0)]))
+    engine.take_over(one)
+    assert engine.active() == {("over", 1), ("over", 3)}
+    (ended,) = engine.evaluate(columns_of([at(3, 5, 1.0)]))  # not taken for heard already
+    assert ended.series == 3
+
+
 def test_a_missing_reference_says_nothing() -> None:
     engine = engine_of(check=Difference(over_s=600.0, to_device="a", valid_rate=0.0))
     assert engine.evaluate(columns_of([at(1, 1, 900.0), at(3, 1, 1.0), at(1, 11, 900.0)])) == []

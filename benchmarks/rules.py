@@ -7,7 +7,8 @@ Blocks hold as many series, shuffled, as rounds need to reach all of them in tur
 process, medians of many blocks; the bare loop, which looks up each series' limits and compares,
 takes the same blocks in the same rounds. Signals are one rule a series, each kind in an engine of
 its own. Windows are twenty minutes long: a sliding one ends with every reading. Memory is what
-Python and NumPy allocate for an engine. The backtest is of a year, 100 devices, the same three
+Python and NumPy allocate for an engine, of the hungriest of three mixes of rules. Devices are bound
+one by one to an engine that has many. The backtest is of a year, 100 devices, the same three
 rules beside themselves with a delay, days made in memory: what making and reading them costs is
 left out. --quick shows that the benchmark runs, and nothing else.
 """
@@ -28,7 +29,17 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from cloud.core.backtest import DAY_MS, Backtest
-from cloud.core.checks import VALUE, Check, NoData, OutOfRange, Rate, Statistic, Stuck, Window
+from cloud.core.checks import (
+    VALUE,
+    Check,
+    Difference,
+    NoData,
+    OutOfRange,
+    Rate,
+    Statistic,
+    Stuck,
+    Window,
+)
 from cloud.core.columns import Columns
 from cloud.core.evaluate import Engine
 from cloud.core.gate import GatePolicy
@@ -208,9 +219,43 @@ def _signal_us(check: Check, size: Size, minutes: int) -> float:
 
 
 def measure_memory(size: Size) -> Iterator[Row]:
-    """Measure what an engine takes for each monitor once all have been read."""
-    figure = _bytes_per_monitor(limits(), size)
-    yield Row(what="a monitor", figure=figure, unit="bytes", key="bytes_per_monitor")
+    """Measure what an engine takes for each monitor, three rules a series; and tell the worst."""
+    worst = 0.0
+    for what, rules in mixes().items():
+        figure = _bytes_per_monitor(rules, size)
+        worst = max(worst, figure)
+        yield Row(what=f"a monitor, {what}", figure=figure, unit="bytes")
+    yield Row(what="the worst of these mixes", figure=worst, unit="bytes", key="bytes_per_monitor")
+
+
+def measure_binding(size: Size) -> Iterator[Row]:
+    """Measure what it costs to bind one device more, rules that compare included."""
+    series = series_of(size.series // 5 + size.block // 20)
+    to_first = Difference(over_s=WINDOW_S, to_device=series[0].device.id)
+    mix = mixes()["a limit, LAeq and silence"]
+    engine = Engine([*mix, rule("over", limit=5.0, check=to_first)], ZONE)
+    engine.bind(series[: size.series // 5])
+    more = series[size.series // 5 :]
+    began = time.process_time()
+    for one in more:
+        engine.bind([one])
+    figure = (time.process_time() - began) / len(more) * 1000
+    yield Row(what="binding a device", figure=figure, unit="ms", key="ms_per_device_bound")
+
+
+def mixes() -> dict[str, list[Rule]]:
+    """Return three rules on every series, by what they look at."""
+    laeq = rule("laeq", limit=65.0, check=WINDOWS["LAeq, sliding"])
+    silence = rule("silent", limit=0.5, check=NoData(periods=3.0))
+    levels = [
+        rule(name, limit=65.0, check=Window(statistic=name, over_s=WINDOW_S))
+        for name in (Statistic.L10, Statistic.L90)
+    ]
+    return {
+        "limits": limits(),
+        "a limit, LAeq and silence": [limits()[0], laeq, silence],
+        "LAeq, L10, L90, sliding": [laeq, *levels],
+    }
 
 
 def measure_backtest(size: Size) -> Iterator[Row]:
@@ -263,6 +308,7 @@ MEASURES: tuple[Callable[[Size], Iterator[Row]], ...] = (
     measure_signals,
     measure_windows,
     measure_memory,
+    measure_binding,
     measure_backtest,
 )
 

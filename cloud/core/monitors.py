@@ -132,6 +132,18 @@ class Monitors:
             seen=seen[order],
         )
 
+    def followed_by(self, series: int, slot: NDArray[np.intp], rule: NDArray[np.intp]) -> Monitors:
+        """Return these, and idle ones of new series, sorted; of so many series altogether."""
+        known, more = len(self.first) - 1, len(slot)
+        counts = np.bincount(slot - known, minlength=series - known)
+        return Monitors(
+            rule=np.concatenate((self.rule, rule.astype(np.int32))),
+            first=np.concatenate((self.first, self.first[-1] + np.cumsum(counts))),
+            phase=np.concatenate((self.phase, np.full(more, IDLE, np.uint8))),
+            since_ms=np.concatenate((self.since_ms, np.zeros(more, np.int64))),
+            seen=np.concatenate((self.seen, np.zeros(more, np.uint64))),
+        )
+
     def of(self, slots: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return the monitors of some series, and for each series where its own begin in that."""
         counts = self.first[slots + 1] - self.first[slots]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from array import array
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
@@ -28,9 +29,9 @@ class Register:
     def __init__(self) -> None:
         self.series: list[Series] = []
         self.slot_of = np.full(1, -1, np.int32)  # by series id
-        self.slots_of: dict[str, list[int]] = {}  # by device id, of series
         self.made_by: list[str] = []
-        self._signals_of: dict[str, list[int]] = {}  # by device id
+        self._newest_of: dict[str, int] = {}  # by device id, its slot that came last
+        self._before = array("i")  # by slot, the one before of the same device; -1 for none
         self.timed = np.empty(0, bool)
         self.last_ms = np.empty(0, np.int64)
         self.usable_ms = np.empty(0, np.int64)
@@ -51,7 +52,8 @@ class Register:
                 self._add(one)
         for device in devices.values():
             for slot in self._all_of(device.id):
-                self.series[slot] = replace(self.series[slot], device=device)
+                if self.series[slot].device is not device:
+                    self.series[slot] = replace(self.series[slot], device=device)
         self.grow()
         return devices
 
@@ -71,9 +73,7 @@ class Register:
         slot = self._made(rule, anchor)
         if slot < 0:
             slot = len(self.series)
-            self._signals_of.setdefault(anchor.device.id, []).append(slot)
-            self.series.append(anchor)
-            self.made_by.append(rule)
+            self._append(anchor, rule)
         return slot
 
     def place(self, rule: str, series: int) -> int:
@@ -82,19 +82,28 @@ class Register:
         made = self._made(rule, self.series[own]) if own >= 0 else -1
         return made if made >= 0 else own
 
-    def signals_of(self, device: str) -> Sequence[int]:
-        """Return the slots of a device's signals, of those too that are made no longer."""
-        return self._signals_of.get(device, ())
+    def slots_of(self, device: str) -> list[int]:
+        """Return the slots of a device's series, rising."""
+        return [slot for slot in self._all_of(device) if not self.made_by[slot]]
+
+    def signals_of(self, device: str) -> list[int]:
+        """Return the slots of a device's signals, rising, of those too that are made no longer."""
+        return [slot for slot in self._all_of(device) if self.made_by[slot]]
 
     def _made(self, rule: str, anchor: Series) -> int:
         """Return the slot of a signal, -1 if there is none; a device has few."""
-        for slot in self._signals_of.get(anchor.device.id, ()):
+        for slot in self._all_of(anchor.device.id):
             if self.made_by[slot] == rule and self.series[slot].id == anchor.id:
                 return slot
         return -1
 
     def _all_of(self, device: str) -> list[int]:
-        return self.slots_of[device] + self._signals_of.get(device, [])
+        found: list[int] = []
+        slot = self._newest_of.get(device, -1)
+        while slot >= 0:
+            found.append(slot)
+            slot = self._before[slot]
+        return found[::-1]
 
     def forget_bands(self, slots: NDArray[np.intp] | slice) -> None:
         """Have bands drawn anew before they are next used."""
@@ -106,9 +115,13 @@ class Register:
             longer[: len(self.slot_of)] = self.slot_of
             self.slot_of = longer
         self.slot_of[one.id] = len(self.series)
-        self.slots_of.setdefault(one.device.id, []).append(len(self.series))
+        self._append(one, "")
+
+    def _append(self, one: Series, rule: str) -> None:
+        self._before.append(self._newest_of.get(one.device.id, -1))
+        self._newest_of[one.device.id] = len(self.series)
         self.series.append(one)
-        self.made_by.append("")
+        self.made_by.append(rule)
 
     def grow(self) -> None:
         """Give the slots that have come since their rows in the columns."""

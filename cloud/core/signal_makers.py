@@ -97,7 +97,7 @@ class SignalMakers:
     def _of(self, device: Device, pairs: set[tuple[int, int]]) -> Iterator[Wanted]:
         """Yield the signals of one device, and note all that is to be watched on it."""
         register = self._register
-        mine = {register.series[slot].measurement: slot for slot in register.slots_of[device.id]}
+        mine = {register.series[slot].measurement: slot for slot in register.slots_of(device.id)}
         for rule, anchor in self._anchors(device, mine):
             if is_plain(self._rules[rule]):
                 pairs.add((anchor, rule))

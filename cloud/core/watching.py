@@ -71,6 +71,10 @@ class Watch:
             for slot, rule in wanted
             for level in range(len(self._rules[rule].levels))
         }
+        if len(slots) and slots[0] >= len(old.first) - 1:  # all of them are new
+            added = np.array(sorted(pairs), np.intp).reshape(-1, 2)
+            self.monitors = old.followed_by(len(self._register), added[:, 0], added[:, 1])
+            return []
         slot = old.slots()
         touched = np.isin(slot, slots)
         kept = ~touched

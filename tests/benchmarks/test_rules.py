@@ -42,5 +42,6 @@ def test_the_last_line_is_json(capsys: pytest.CaptureFixture[str]) -> None:
         "us_per_transition",
         "window_us_per_reading",
         "bytes_per_monitor",
+        "ms_per_device_bound",
         "backtest_s",
     }

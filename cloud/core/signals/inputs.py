@@ -53,7 +53,7 @@ def inputs(
 def _others(references: Iterable[str], anchor: Series, register: Register) -> Iterator[int]:
     for device in references:
         if device != anchor.device.id:
-            slots = register.slots_of[device]
+            slots = register.slots_of(device)
             yield from (s for s in slots if register.series[s].measurement == anchor.measurement)
 
 

@@ -137,6 +137,23 @@ def test_monitors_stand_by_series_then_rule() -> None:
     assert len(Monitors.none().rule) == 0
 
 
+def test_monitors_of_new_series_follow_those_that_are_there() -> None:
+    some = Monitors.build(
+        2,
+        np.array([1, 0, 0], np.intp),
+        np.array([0, 2, 1], np.int32),
+        np.array([2, 0, 1], np.uint8),
+        np.array([30, 10, 20]),
+        np.zeros(3, np.uint64),
+    )
+    both = some.followed_by(5, np.array([3, 3]), np.array([1, 2]))
+    assert both.slots().tolist() == [0, 0, 1, 3, 3]
+    assert both.rule.tolist() == [1, 2, 0, 1, 2]
+    assert both.phase.tolist() == [1, 0, 2, IDLE, IDLE]
+    assert both.first.tolist() == [0, 2, 3, 3, 5, 5]
+    assert both.since_ms.tolist() == [20, 10, 30, 0, 0]
+
+
 @pytest.mark.parametrize(
     ("high", "low", "in_force", "quiet", "restless"),
     [
@@ -239,7 +256,8 @@ def test_a_signal_has_a_slot_of_its_own() -> None:
     register = register_of(LAEQ)
     slot = register.signal("stuck", register.series[0])
     assert (slot, register.signal("stuck", register.series[0])) == (1, 1)
-    assert (list(register.signals_of("noise-1")), list(register.signals_of("x"))) == ([1], [])
+    assert (register.slots_of("noise-1"), register.signals_of("noise-1")) == ([0], [1])
+    assert (register.slots_of("x"), register.signals_of("x")) == ([], [])
     assert (register.slot(LAEQ.id), register.place("stuck", LAEQ.id)) == (0, 1)
     assert register.place("loud", LAEQ.id) == 0
     assert register.slots(["noise-1"]).tolist() == [0, 1]

@@ -90,16 +90,24 @@ def write_xlsx(found: Assessment, path: Path) -> None:
     _widths(sheet, 18)
     for by, groups in found.groups.items():
         _group_sheet(book, found, by, list(groups))
-    cases = book.create_sheet("案件")
-    cases.append(["指标", "案件号", "计入分子", "计入分母"])
-    for formula in found.formulas.figures:
-        each = found.total.figures[formula.key]
-        above, below = set(each.cases), set(each.of)
-        for case in sorted(above | below):
-            yes = ["是" if case in those else "" for those in (above, below)]
-            cases.append([formula.title.zh, case, *yes])
-    _widths(cases, 20)
+    _cases_sheet(book, found)
     book.save(path)
+
+
+def _cases_sheet(book: Workbook, found: Assessment) -> None:
+    """One row a case: ● where it is in a figure's numerator, ○ where in its denominator alone."""
+    sheet = book.create_sheet("案件")
+    formulas = found.formulas.figures
+    sheet.append(["案件号", *(formula.title.zh for formula in formulas)])
+    rows: dict[str, dict[int, str]] = {}
+    for column, formula in enumerate(formulas, 2):
+        one = found.total.figures[formula.key]
+        for mark, cases in (("○", one.of), ("●", one.cases)):
+            for case in cases:
+                rows.setdefault(case, {1: case})[column] = mark
+    for case in sorted(rows):
+        sheet.append(rows[case])
+    _widths(sheet, 16)
 
 
 def _group_sheet(book: Workbook, found: Assessment, by: By, groups: list[Group]) -> None:

@@ -81,7 +81,7 @@ class Silences:
     def untold(self) -> dict[int, int]:
         """Return of each slot that is not known to be silent when it was last heard of."""
         waits = (self._kept["heard_ms"] != NEVER) & ~self._kept["told"]
-        slots, heard_ms = self._rows.slots[waits], self._kept["heard_ms"][waits]
+        slots, heard_ms = self._rows.slots(np.flatnonzero(waits)), self._kept["heard_ms"][waits]
         return dict(zip(slots.tolist(), heard_ms.tolist(), strict=True))
 
     def memory(self) -> bytes:

@@ -8,6 +8,7 @@ from nicegui import ui
 from cloud.web.console import (
     alert_list,
     alert_page,
+    assessment_page,
     backtest_page,
     case_page,
     device_page,
@@ -85,6 +86,17 @@ def mount(app: FastAPI, services: Services, live: Live) -> None:
     @ui.page("/cases/gate")
     async def _gate(request: Request) -> None:
         await gate_page.show(await open_screen(request, "cases"))
+
+    @ui.page("/cases/assessment")
+    async def _assessment(
+        request: Request,
+        month: str = "",
+        by: str = "",
+        figure: str = "",
+        key: str | None = None,
+    ) -> None:
+        screen = await open_screen(request, "assessment")
+        await assessment_page.show(screen, assessment_page.asked_of(month, by, figure, key))
 
     @ui.page("/cases/{case}")
     async def _case(request: Request, case: str) -> None:

@@ -33,6 +33,7 @@ LINKS = (
     ("inbox", "/inbox"),
     ("maintenance", "/maintenance"),
     ("notifications", "/notifications"),
+    ("assessment", "/cases/assessment"),
     ("performance", "/alerts/performance"),
     ("backtest", "/rules/backtest"),
     ("outbox", "/outbox"),

@@ -309,3 +309,18 @@ def test_a_photo_is_added_to_a_case(chromium: Browser, city: str, tmp_path: Path
         page.set_input_files("#gw-file", tmp_path / "lies.png")
         page.locator(".upload button").click()
         expect(page.get_by_text("said to be image/png, but its content is")).to_be_visible()
+
+
+def test_every_figure_of_the_assessment_opens_its_cases(chromium: Browser, city: str) -> None:
+    with browsing(chromium) as watched:
+        page = watched.page
+        sign_in(page, city, "op", "zh", "/cases")
+        page.click(".gw-top nav a[href='/cases/assessment']")
+        opened = page.locator("tr", has_text="立案数").first.locator("a")
+        number = int(opened.inner_text())
+        page.get_by_role("link", name="类别").click()
+        expect(page.locator(".wide tbody")).to_contain_text("03-02")
+        page.locator("tr", has_text="立案数").first.locator("a").click()
+        expect(page.locator(".table.cases a.id")).to_have_count(number)
+        page.goto(f"{city}/cases/assessment?month=October&by=moon")
+        expect(page.locator(".none")).to_contain_text("write it as 2026-10")

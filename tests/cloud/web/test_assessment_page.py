@@ -1,0 +1,56 @@
+"""What the page of the assessment says, apart from the browser."""
+
+from __future__ import annotations
+
+from datetime import date
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from cloud.cases.formulas import load_versions
+from cloud.core.assessment import By, Form, Formula
+from cloud.web.console.assessment_page import asked_of, change, group_name, months, spelt
+from cloud.web.wording import Wording
+
+ZH = Wording(language="zh", zone=ZoneInfo("Asia/Shanghai"))
+EN = Wording(language="en", zone=ZoneInfo("Asia/Shanghai"))
+FORMULA = {formula.form: formula for formula in load_versions()[0].figures}
+
+
+def test_the_months_to_choose_from_are_a_year_and_the_one_asked_for() -> None:
+    named = months(date(2026, 3, 31))
+    assert (named[:3], named[-1], len(named)) == (["2026-03", "2026-02", "2026-01"], "2025-03", 13)
+    assert months(date(2026, 3, 31), "2020-01")[-1] == "2020-01"
+    assert months(date(2026, 3, 31), "2026-01") == named
+
+
+@pytest.mark.parametrize(
+    ("form", "now", "then", "said", "changed"),
+    [
+        (Form.COUNT, 12.0, 8.0, "12", "+50.0 %"),
+        (Form.COUNT, 12.0, 0.0, "12", "—"),
+        (Form.SHARE, 0.5, 0.75, "50.0 %", "-25.0 个百分点"),
+        (Form.MEAN, 4.5, 4.0, "4.50", "+0.50"),
+        (Form.MEAN, None, 4.0, "—", "—"),
+        (Form.SHARE, 1.0, None, "100.0 %", "—"),
+    ],
+)
+def test_figures_as_people_read_them(
+    form: Form, now: float | None, then: float | None, said: str, changed: str
+) -> None:
+    formula: Formula = FORMULA[form]
+    assert (spelt(formula, now), change(formula, now, then, ZH)) == (said, changed)
+
+
+def test_what_groups_are_called() -> None:
+    assert group_name(By.SOURCE, "phone", EN) == "Phone"
+    assert group_name(By.SOURCE, "radio", EN) == "radio"
+    assert group_name(By.UNIT, "", ZH) == "（无）"
+    assert group_name(By.CATEGORY, "03-02", ZH).startswith("03-02 ")
+
+
+def test_an_address_keeps_its_month_and_grouping() -> None:
+    asked = asked_of("2026-10", "moon", "opened", "一队")
+    assert asked.by is By.UNIT
+    assert asked.link(by="cell") == "?month=2026-10&by=cell"
+    assert asked.link(figure="handled", key="").endswith("figure=handled&key=")

@@ -21,7 +21,8 @@ from cloud.core.model import (
     Series,
 )
 from cloud.core.rules import Rule
-from tests.cloud.core.reference_checks import Plain, Signal, signal_of
+from tests.cloud.core.reference_checks import Plain, Signal
+from tests.cloud.core.reference_windows import gap_ms, signal_of
 
 
 @dataclass
@@ -66,7 +67,7 @@ class ReferenceEngine:
         return [
             Monitor(rule, signal, level)
             for rule in rules
-            for signal in [signal_of(rule, series, period_s)]
+            for signal in [signal_of(rule, series, period_s, self.zone)]
             for level in range(len(rule.levels))
         ]
 
@@ -82,7 +83,6 @@ class ReferenceEngine:
             return []
         track.newest_ms = reading.at_ms
         period_s = track.series.device.period_s or self.unknown_period_s
-        gap_ms = max(3 * period_s, 60) * 1000
         events: list[ConditionEvent] = []
         told: dict[int, list[tuple[int, float]]] = {}  # what each signal yields, once
         for series, monitor in self.listening(track):
@@ -90,7 +90,8 @@ class ReferenceEngine:
             if id(signal) not in told:
                 told[id(signal)] = list(signal.take(reading))
             for at_ms, value in told[id(signal)]:
-                silent = monitor.before_ms is not None and at_ms - monitor.before_ms > gap_ms
+                longest_ms = gap_ms(monitor.rule, period_s)
+                silent = monitor.before_ms is not None and at_ms - monitor.before_ms > longest_ms
                 gap = silent and not isinstance(monitor.rule.check, NoData)
                 monitor.before_ms = at_ms
                 event = self.step(monitor, series, at_ms, value, gap)

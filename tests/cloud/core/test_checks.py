@@ -10,7 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cloud.core.checks import Check, NoData, OutOfRange, Rate, StateIs, Stuck
+from cloud.core.checks import (
+    Check,
+    Expression,
+    NoData,
+    OutOfRange,
+    Rate,
+    StateIs,
+    Statistic,
+    Stuck,
+    Window,
+)
 from cloud.core.evaluate import Engine
 from cloud.core.model import ConditionBegan, ConditionEnded, ConditionEvent, ConditionRose, Severity
 from cloud.core.rules import Counted, Level, Rule
@@ -46,6 +56,19 @@ RULES = [
     is_so(Stuck(for_s=20.0, tolerance=5.0), id="nearly-stuck", off_delay_s=10.0),
     is_so(OutOfRange(), id="outside"),
     is_so(StateIs(values=(55.0, 62.0)), id="state"),
+    make_rule(
+        id="laeq",
+        check=Window(statistic=Statistic.MEAN, over_s=60.0, aligned=True, valid_rate=0.5),
+        deadband=2.0,
+        on_delay_s=60.0,
+    ),
+    make_rule(id="peaks", check=Window(statistic=Statistic.L10, over_s=60.0, valid_rate=0.3)),
+    make_rule(
+        id="highest",
+        check=Window(statistic=Statistic.MAXIMUM, over_s=40.0, valid_rate=0.0),
+        off_delay_s=10.0,
+    ),
+    is_so(Expression(text="noise_laeq > 60 or noise_laeq < 52"), id="either", on_delay_s=10.0),
 ]
 
 

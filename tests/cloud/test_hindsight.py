@@ -16,7 +16,7 @@ from cloud.alert_rows import Remark
 from cloud.cases import outbox
 from cloud.cases.ledger import Ledger
 from cloud.core.alert_policy import AlertPolicy
-from cloud.core.checks import Difference, NoData, Rate, Stuck
+from cloud.core.checks import Difference, Expression, NoData, Rate, Statistic, Stuck, Window
 from cloud.core.gate import GatePolicy
 from cloud.core.isa_18_2 import Event, State
 from cloud.core.model import ConditionBegan, ConditionEnded, ConditionEvent, Severity
@@ -53,6 +53,11 @@ ALL_KINDS = [
     make_rule(id="rate", check=Rate(over_s=40.0), limit=0.5, deadband=0.2),
     make_rule(id="stuck", check=Stuck(for_s=30.0), limit=0.5),
     make_rule(id="silent", check=NoData(periods=3.0, at_least_s=30.0), limit=0.5),
+    make_rule(
+        id="laeq", check=Window(statistic=Statistic.MEAN, over_s=60.0, aligned=True, valid_rate=0.3)
+    ),
+    make_rule(id="peaks", check=Window(statistic=Statistic.L10, over_s=60.0, valid_rate=0.3)),
+    make_rule(id="either", check=Expression(text="noise_laeq > 60 or noise_laeq < 52"), limit=0.5),
 ]
 
 said = st.lists(

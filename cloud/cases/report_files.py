@@ -17,7 +17,15 @@ from reportlab.lib.pagesizes import A4, landscape
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 from reportlab.pdfbase.pdfmetrics import registerFont
-from reportlab.platypus import Flowable, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
+from reportlab.platypus import (
+    Flowable,
+    KeepTogether,
+    Paragraph,
+    SimpleDocTemplate,
+    Spacer,
+    Table,
+    TableStyle,
+)
 
 from cloud.assessment import Assessment
 from cloud.core.assessment import By, Figure, Form, Formula, Group
@@ -140,11 +148,13 @@ def write_pdf(found: Assessment, path: Path) -> None:
     rows = [row[:6] for row in _whole(found)]
     story += [Spacer(1, 8), _table([["指标", "数值", "分子", "分母", "环比", "同比"], *rows])]
     for by, groups in found.groups.items():
-        story += [Spacer(1, 14), Paragraph(f"按{BY[by]}", head)]
+        title = [Spacer(1, 14), Paragraph(f"按{BY[by]}", head)]
         if groups:
-            story += [_chart(found, by, list(groups)), _groups_table(found, by, list(groups))]
+            bars = Paragraph(f"{found.formulas.figures[0].title.zh}（按{BY[by]}）", body)
+            story.append(KeepTogether([*title, bars, _chart(found, by, list(groups))]))
+            story.append(_groups_table(found, by, list(groups)))
         else:
-            story.append(Paragraph("没有案件", body))
+            story.append(KeepTogether([*title, Paragraph("没有案件", body)]))
     document = SimpleDocTemplate(
         str(path), pagesize=landscape(A4), title=title_of(found), author="Gridwarden"
     )

@@ -14,3 +14,8 @@ depends_on = None
 def upgrade() -> None:
     with op.batch_alter_table("notifications") as table:
         table.add_column(sa.Column("case", sa.String(length=32), server_default="", nullable=False))
+
+
+def downgrade() -> None:
+    with op.batch_alter_table("notifications") as table:
+        table.drop_column("case")

@@ -16,7 +16,6 @@ from cloud.alerts import Alert
 from cloud.cases import matters
 from cloud.cases.lists import Wanted, page
 from cloud.cases.rows import (
-    REPORTED,
     Case,
     CaseDetail,
     CaseEvent,
@@ -37,7 +36,7 @@ from cloud.cases.rows import (
 from cloud.cases.steps import LONGEST_NOTE, POLICY, Given, take
 from cloud.core.case_dues import fresh
 from cloud.core.case_roles import Actor, roles_of
-from cloud.core.case_steps import OPEN_STATES, State, Step
+from cloud.core.case_steps import OPEN_STATES, REPORTED, State, Step
 from cloud.core.gate import Decision, GatePolicy
 from cloud.core.model import Role
 from cloud.state import schema

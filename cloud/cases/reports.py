@@ -13,7 +13,6 @@ from sqlalchemy.exc import IntegrityError
 
 from cloud.cases.matters import count_occurrence
 from cloud.cases.rows import (
-    REPORTED,
     Case,
     attach_evidence,
     find_open,
@@ -25,7 +24,7 @@ from cloud.cases.rows import (
 )
 from cloud.cases.steps import POLICY, check_note
 from cloud.core.case_roles import Actor, CaseRole
-from cloud.core.case_steps import State, Step
+from cloud.core.case_steps import REPORTED, State, Step
 from cloud.core.gate import OUTSIDE, GatePolicy, cell_of, unit_of
 from cloud.core.model import Severity
 from cloud.core.places import distance_m, kind_of

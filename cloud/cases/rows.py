@@ -11,17 +11,13 @@ import sqlalchemy as sa
 from cloud.alerts import Alert
 from cloud.cases import sealing
 from cloud.core.case_dues import CaseDues
-from cloud.core.case_steps import OPEN_STATES, State, Step
+from cloud.core.case_steps import OPEN_STATES, REPORTED, State, Step
 from cloud.core.chain import Kind
 from cloud.core.model import Severity
 from cloud.errors import NotFoundError
 from cloud.state import schema
 from cloud.state.upsert import count
 from cloud.state.values import values_of
-
-# What a report says that it is about, until somebody accepts it: a sensor's alert is never taken
-# into a case that may still be refused, and no stranger's word hurries a sensor's case.
-REPORTED = "report-of:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from cloud.core import chain
-from cloud.core.case_steps import Step
+from cloud.core.case_steps import REPORTED, Step
 from cloud.core.chain import Broken, Content, Entry, Head, Kind
 from cloud.state import schema
 from cloud.state.upsert import upsert
 
-# What of each is sealed: what never changes. Migration 0015 seals what was there before by it.
+# What of each is sealed: what never changes; an alert's times and values do, with late readings.
+# Migration 0015 seals what was there before by it.
 SEALED: dict[Kind, tuple[str, ...]] = {
     Kind.CASE: (
         "id",
@@ -45,12 +46,10 @@ SEALED: dict[Kind, tuple[str, ...]] = {
     Kind.ALERT: (
         "id",
         "rule",
-        "rule_version",
         "rule_source",
         "device",
         "measurement",
         "recorded_ms",
-        "first_value",
     ),
     Kind.FILE: ("case", "name", "type", "size", "sha256", "by", "at_ms"),
 }
@@ -93,7 +92,10 @@ def add_alert(connection: sa.Connection, case: str, alert: str) -> None:
 
 def content_of(kind: Kind, row: Mapping[str, object]) -> Content:
     """Return what is sealed of a row."""
-    return {name: _plain(row[name]) for name in SEALED[kind]}
+    content = {name: _plain(row[name]) for name in SEALED[kind]}
+    if kind is Kind.CASE:  # accepted, a report becomes the case of what it named
+        content["asset"] = str(content["asset"]).removeprefix(REPORTED)
+    return content
 
 
 def verify(connection: sa.Connection, case: str) -> Verified:

@@ -227,6 +227,10 @@ STEPS: dict[Step, StepInfo] = {
     ),
 }
 
+# What a report says that it is about, until somebody accepts it: a sensor's alert is never taken
+# into a case that may still be refused, and no stranger's word hurries a sensor's case.
+REPORTED = "report-of:"
+
 OPEN_STATES = (
     State.REPORTED,
     State.OPENED,

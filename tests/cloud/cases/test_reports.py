@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import sqlalchemy as sa
 
-from cloud.cases import reports
+from cloud.cases import reports, sealing
 from cloud.cases.ledger import Case
 from cloud.cases.reports import Report
 from cloud.core.case_steps import State, Step
@@ -66,6 +66,15 @@ def test_a_report_waits_to_be_accepted(filled: Database) -> None:
     assert accepted.state is State.OPENED
     assert accepted.due_ms is not None
     assert do(filled, tell(filled).id, Step.REFUSE).state is State.REFUSED
+
+
+def test_an_accepted_report_is_still_as_it_was_sealed(filled: Database) -> None:
+    """Accepted, it is the case of the asset that it named."""
+    case = tell(filled, replace(LOUD, asset="ZS-9"))
+    accepted = do(filled, case.id, Step.ACCEPT)
+    assert (case.asset, accepted.asset) == ("report-of:ZS-9", "ZS-9")
+    with filled.read() as connection:
+        assert sealing.verify(connection, case.id).broken is None
 
 
 def test_it_is_held_against_the_sensors_near_it(filled: Database) -> None:

@@ -73,7 +73,7 @@ DISPATCHED = EVENTS.c.step == Step.DISPATCH.value
         (sa.delete(EVENTS).where(DISPATCHED), "is gone"),
         (sa.delete(schema.case_alerts), "alert .* is gone"),
         (sa.update(schema.cases).values(asset="GR-2"), "case .* is not as it was sealed"),
-        (sa.update(schema.alerts).values(rule_version="9"), "alert .* is not as it was sealed"),
+        (sa.update(schema.alerts).values(rule_source="x"), "alert .* is not as it was sealed"),
         (sa.delete(CHAIN).where(CHAIN.c.number == 2), "entry 2 is gone; 3 follows"),
         (sa.delete(CHAIN), "there are 0 entries"),
         (sa.delete(HEADS), "none is kept"),
@@ -124,6 +124,13 @@ def test_merged_and_split_cases_hold(database: Database) -> None:
         matters.merge(connection, new.id, first, DESK, new.version, "", NOW_MS)
     assert verified(database, first).broken is None
     assert verified(database, new.id).broken is None
+
+
+def test_an_alert_that_late_readings_corrected_holds(database: Database, case: str) -> None:
+    """As cloud/reconciling.py does it."""
+    corrected = sa.update(schema.alerts).values(rule_version="9", first_value=1.0, began_ms=1)
+    forge(database, corrected)
+    assert verified(database, case).broken is None
 
 
 def test_what_was_there_before_is_sealed(tmp_path: Path, database: Database, case: str) -> None:

@@ -24,8 +24,8 @@ _CASES = (
     " FROM cases WHERE id > :after ORDER BY id LIMIT 1000"
 )
 _ALERTS = (
-    'SELECT attached."case" AS of_case, alerts.id, rule, rule_version, rule_source, device,'
-    " measurement, recorded_ms, first_value FROM case_alerts attached"
+    'SELECT attached."case" AS of_case, alerts.id, rule, rule_source, device,'
+    " measurement, recorded_ms FROM case_alerts attached"
     " JOIN alerts ON alerts.id = attached.alert"
     ' WHERE attached."case" BETWEEN :first AND :last ORDER BY attached."case", alerts.id'
 )

@@ -124,8 +124,13 @@ def apply(
         elif only is not None and register.series[here[at]].device.id not in only:
             here[at] = -1
     bound = here >= 0
-    register.last_ms[here[bound]] = np.frombuffer(found.last_ms, "<i8")[bound]
-    register.usable_ms[here[bound]] = np.frombuffer(found.usable_ms, "<i8")[bound]
+    # A pass need not have seen the newest of each series; what was seen before stays seen.
+    for newest_ms, told in (
+        (register.last_ms, found.last_ms),
+        (register.usable_ms, found.usable_ms),
+    ):
+        told_ms = np.frombuffer(told, "<i8")[bound]
+        newest_ms[here[bound]] = np.maximum(newest_ms[here[bound]], told_ms)
     monitors = watch.monitors
     mine = np.isin(monitors.slots(), here[bound])
     monitors.phase[mine], monitors.since_ms[mine], monitors.seen[mine] = IDLE, 0, 0

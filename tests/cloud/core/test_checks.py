@@ -211,3 +211,11 @@ def test_the_first_reading_ends_a_silence_that_only_the_record_knows() -> None:
     engine = engine_of(is_so(NoData(periods=2.0, at_least_s=30.0), id="silent"))
     engine.adopt([("silent", LAEQ.id)], T0_MS)
     assert [type(one) for one in engine.evaluate(told((10, 55.0)))] == [ConditionEnded]
+
+
+def test_what_was_seen_stays_seen_when_a_pass_did_not_see_it() -> None:
+    live, passed = engine_of(*RULES), engine_of(*RULES)
+    live.evaluate(told((0, 55.0), (10, 55.0)))
+    live.take_over(passed)
+    live.evaluate(told((10, 90.0)))
+    assert live.late == 1

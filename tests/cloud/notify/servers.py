@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import ssl
 import threading
@@ -51,6 +52,8 @@ class MailServer:
         return int(self._controller.port)
 
     def start(self) -> None:
+        # Its thread outlives the stream that a test's command logged to.
+        logging.getLogger("mail.log").disabled = True
         self._controller.start()
         self._running = True
 

@@ -10,6 +10,7 @@ import pytest
 from cloud.alert_rows import Remark
 from cloud.alert_topics import RAISED, REFUTED, RETURNED
 from cloud.cases import deliveries, reports
+from cloud.core.assessment import By
 from cloud.core.gate import Wait
 from cloud.core.holds import HoldKind
 from cloud.core.isa_18_2 import Event, State
@@ -48,6 +49,7 @@ COMPOSED = {
     "quality.",
     *(f"averaging.{how.value}" for how in Averaging),
     *(f"role.{role.value}" for role in Role),
+    *(f"assessment.by.{by.value}" for by in By),
     *(f"chart.{window}" for window in ("1h", "6h", "24h", "7d", "30d", "1y")),
     *(f"{what}.{which}" for what in ("maintenance", "cases") for which in ("open", "all")),
     *(f"alerts.{tab}" for tab in TABS),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
-from cloud.core.case_steps import OPEN_STATES, Label, State, Step
+from cloud.core.case_steps import OPEN_STATES, STAYING, Label, State, Step
 
 SCORE_PREFIX = "satisfaction "
 
@@ -148,25 +148,7 @@ class _Case:
 
 
 # What changes the due time, or makes it be met: nothing stands overdue after it.
-_SETTLES = frozenset(Step) - {
-    Step.ATTACH,
-    Step.SENSOR_NORMAL,
-    Step.SENSOR_ABNORMAL,
-    Step.ELSEWHERE,
-    Step.SINGLED_OUT,
-    Step.DUE_SOON,
-    Step.OVERDUE,
-    Step.SUPERVISE,
-    Step.REQUEST,
-    Step.APPROVE,
-    Step.DECLINE,
-    Step.ABSORB,
-    Step.SPLIT,
-    Step.INVITE,
-    Step.TASK_DONE,
-    Step.DISPATCH,
-    Step.RETURN,
-}
+_SETTLES = frozenset(Step) - {*STAYING, Step.DISPATCH, Step.RETURN}
 ASSESSED = _SETTLES | {Step.DISPATCH, Step.RETURN, Step.OVERDUE}
 _COUNTED: dict[Step, Count] = {
     Step.OPEN: Count.OPENED,

@@ -243,7 +243,7 @@ OPEN_STATES = (
 MAIN_WAY = (State.OPENED, State.DISPATCHED, State.HANDLED, State.VERIFIED, State.CLOSED)
 
 # What changes no state. A sensor's normal proposes verification: people close (核查), no sensor.
-_STAYING = (
+STAYING = (
     Step.ATTACH,
     Step.SENSOR_NORMAL,
     Step.SENSOR_ABNORMAL,
@@ -285,7 +285,7 @@ TRANSITIONS: dict[tuple[State, Step], State] = {
     (State.CLOSED, Step.REOPEN): State.OPENED,
     (State.CLOSED, Step.RELAPSE): State.DISPATCHED,
     **{(state, Step.MERGE): State.MERGED for state in _MAY_BE_MERGED},
-    **{(state, step): state for state in OPEN_STATES for step in _STAYING},
+    **{(state, step): state for state in OPEN_STATES for step in STAYING},
 }
 
 

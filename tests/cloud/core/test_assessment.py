@@ -88,6 +88,12 @@ def test_what_stands_overdue_at_the_end_was_to_be_done() -> None:
     assert tallies([trail(OPENED, SENT, helper)], 10, 100) == []
 
 
+def test_a_photo_settles_nothing() -> None:
+    late = Line(6, Step.OVERDUE, S.DISPATCHED, S.DISPATCHED, "B", 6)
+    photo = Line(7, Step.FILE, S.DISPATCHED, S.DISPATCHED, "B")
+    assert Count.OPEN_OVERDUE in tally(trail(OPENED, SENT, late, photo), 10, 100).counts
+
+
 def test_groups_and_their_figures() -> None:
     found = tallies([trail(CLOSED, case="a"), trail(CLOSED, case="b")], 0, 100)
     (group,) = grouped(FORMULAS, found, By.CATEGORY)

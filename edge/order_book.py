@@ -11,6 +11,7 @@ import msgspec
 
 from contract.clock import Clock, iso_utc
 from contract.errors import StorageError
+from contract.folders import sync_folder
 from edge.bounded_file import append_line
 from edge.core.orders import Memory
 
@@ -77,12 +78,3 @@ class OrderBook:
             memory = Memory(since_ms=self._clock.now_ms())
             self.remember(memory)
             return memory
-
-
-def sync_folder(folder: Path) -> None:
-    """Have a rename on disk. Raises: OSError."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

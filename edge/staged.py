@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from contract.errors import ConfigError
-from edge.order_book import sync_folder
+from contract.folders import sync_folder
 
 log = logging.getLogger(__name__)
 

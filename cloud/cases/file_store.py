@@ -16,6 +16,7 @@ from typing import IO
 from cloud.core.file_types import HEAD_BYTES, TAIL_BYTES, FileError, FileType, recognise
 from cloud.errors import InvalidError, NoRoomError
 from contract.errors import StorageError
+from contract.folders import sync_folder
 
 INCOMING = ".incoming"
 STALE_S = 86_400.0
@@ -134,15 +135,7 @@ class Incoming:
         target.parent.mkdir(parents=True, exist_ok=True)
         self._path.rename(target)
         for folder in (target.parent, target.parent.parent):
-            _fsync(folder)
-
-
-def _fsync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+            sync_folder(folder)
 
 
 def _sweep(folder: Path) -> None:

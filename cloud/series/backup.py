@@ -15,10 +15,11 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from cloud.series.day_files import fsync_folder, held, listed
+from cloud.series.day_files import held, listed
 from cloud.state import schema
 from cloud.state.database import Database, sqlite_url
 from contract.errors import ConfigError, StorageError
+from contract.folders import sync_folder
 
 STATE = "state.sqlite"
 
@@ -65,7 +66,7 @@ def backup(database: Database, data: Path, target: Path) -> Copied:
                 _link(data / file.path, making / file.path)
         _settle(making)
         making.rename(target)
-        fsync_folder(target.parent)
+        sync_folder(target.parent)
     except OSError as error:
         shutil.rmtree(making, ignore_errors=True)
         raise StorageError(f"{target} cannot be written: {error}") from error
@@ -101,7 +102,7 @@ def restore(source: Path, data: Path) -> Copied:
         shutil.copyfile(source / STATE, making)
         _settle(data)
         making.rename(data / STATE)  # the last step: before it, there is nothing to start with
-        fsync_folder(data)
+        sync_folder(data)
     except OSError as error:
         raise StorageError(f"{data} cannot be written: {error}") from error
     return Copied(files=len(files), readings=sum(file.readings for file in files))
@@ -170,11 +171,11 @@ def _settle(folder: Path) -> None:
     """Bring everything below a folder to the disk."""
     for path in _below(folder):
         if path.is_dir():
-            fsync_folder(path)
+            sync_folder(path)
         else:
             with path.open("rb") as file:
                 os.fsync(file.fileno())
-    fsync_folder(folder)
+    sync_folder(folder)
 
 
 def _below(folder: Path) -> Iterable[Path]:

@@ -7,7 +7,6 @@ what it replaces: what a crash leaves is named nowhere, and removed at the next 
 from __future__ import annotations
 
 import fcntl
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -22,6 +21,7 @@ from cloud.series.parquet import FileWriter
 from cloud.state import schema
 from cloud.state.database import Database
 from contract.errors import StorageError
+from contract.folders import sync_folder
 
 DAY_MS = 86_400_000
 LOCK = ".lock"
@@ -82,8 +82,8 @@ def write_day(
         # Never a name that was there before: who reads the old file must not find the new one.
         path = home / f"{blocks[0]:012d}-{blocks[1]:012d}-{content.sha256[:8]}.parquet"
         temporary.rename(path)
-        fsync_folder(home)
-        fsync_folder(folder)
+        sync_folder(home)
+        sync_folder(folder)
     except OSError as error:
         raise StorageError(f"the lake cannot be written: {error}") from error
     return LakeFile(
@@ -196,12 +196,3 @@ def day_name(day: int) -> str:
 def day_begin_ms(day: str) -> int:
     """Return when a day of that name begins."""
     return int(np.datetime64(day, "D").astype(np.int64)) * DAY_MS
-
-
-def fsync_folder(folder: Path) -> None:
-    """Make renames in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -27,6 +27,7 @@ from cloud.ports import SeriesName
 from cloud.series.rollup_list import UNITS, File
 from contract.clock import Clock
 from contract.errors import StorageError
+from contract.folders import sync_folder
 
 ROW_GROUP = 32_768
 CHUNK = 400_000  # rows merged at once: bounds the memory
@@ -136,7 +137,7 @@ class Folder:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
             temporary.rename(path)
             for folder in (path.parent, path.parent.parent, self._root):
-                _fsync_folder(folder)
+                sync_folder(folder)
         except OSError as error:
             with suppress(OSError):
                 temporary.unlink()  # on a full disk what is half done is in its own way
@@ -286,11 +287,3 @@ def _table(rows: Rolled, names: Mapping[int, SeriesName]) -> pa.Table:
         },
         schema=SCHEMA,
     )
-
-
-def _fsync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -20,6 +20,7 @@ from cloud.errors import RetryLater
 from cloud.state.database import Database
 from contract.clock import Clock
 from contract.errors import RejectedError, TransportError
+from contract.folders import sync_folder
 
 log = logging.getLogger("gridwarden.cases")
 
@@ -62,7 +63,7 @@ class Folder:
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(self.folder / upload.name)
-            _sync(self.folder)
+            sync_folder(self.folder)
         except OSError as error:
             raise TransportError(f"{self.folder}: {error.strerror or error}") from error
         return "" if self.receipts is None else None
@@ -196,11 +197,3 @@ def _read(path: Path) -> str | None:
             return file.read(MOST_RECEIPT).decode(errors="replace").strip()
     except OSError:
         return None
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

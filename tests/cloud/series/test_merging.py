@@ -138,7 +138,7 @@ STEPS = [
     (FileWriter, "close"),
     (FileWriter, "abandon"),
     (Path, "rename"),
-    (day_files, "fsync_folder"),
+    (day_files, "sync_folder"),
     (day_files, "name_files"),
     (Path, "unlink"),
 ]

@@ -8,7 +8,6 @@ from cloud import own_series
 from cloud.alert_book import AlertChange, Book
 from cloud.core.alert_policy import AlertPolicy
 from cloud.core.isa_18_2 import State
-from cloud.core.model import ConditionBegan, ConditionEnded
 from cloud.core.topology import CHANNEL, CHANNEL_RULE, WORKING, channel_id
 from cloud.own_series import Own
 from cloud.state import schema
@@ -52,9 +51,14 @@ class Channels:
         series = {*numbers.values(), *(standing[device] for device in ended)}
         book = Book.load(connection, series, now_ms, self._policy)
         for name in began:
-            book.began(_began(name, dead[name], numbers[name], now_ms), CHANNEL_RULE)
+            device, at_ms = channel_id(name), dead[name]
+            event = own_series.began(
+                CHANNEL_RULE, device, numbers[name], from_ms=at_ms, due_ms=at_ms, now_ms=now_ms
+            )
+            book.began(event, CHANNEL_RULE)
         for device in sorted(ended):
-            book.ended(_ended(device, standing[device], now_ms))
+            number = standing[device]
+            book.ended(own_series.ended(CHANNEL_RULE, device, number, at_ms=now_ms, now_ms=now_ms))
         book.write(connection)
         return book.changes
 
@@ -73,29 +77,3 @@ def _standing(connection: sa.Connection) -> dict[str, int]:
 def _series(connection: sa.Connection, channel: str, now_ms: int) -> int:
     own = Own(device=channel_id(channel), kind=CHANNEL, name=channel, measurement=WORKING)
     return own_series.number(connection, own, now_ms)
-
-
-def _began(channel: str, dead_ms: int, series: int, now_ms: int) -> ConditionBegan:
-    return ConditionBegan(
-        rule=CHANNEL_RULE.id,
-        rule_version=CHANNEL_RULE.version,
-        device=channel_id(channel),
-        series=series,
-        severity=CHANNEL_RULE.severity,
-        began_ms=dead_ms,
-        due_ms=dead_ms,
-        observed_ms=now_ms,
-        value=0.0,
-        limit=CHANNEL_RULE.limit,
-    )
-
-
-def _ended(device: str, series: int, now_ms: int) -> ConditionEnded:
-    return ConditionEnded(
-        rule=CHANNEL_RULE.id,
-        device=device,
-        series=series,
-        ended_ms=now_ms,
-        observed_ms=now_ms,
-        value=1.0,
-    )

@@ -127,28 +127,20 @@ class Outages:
     def _began(
         self, connection: sa.Connection, gateway: str, link: Link, now_ms: int
     ) -> ConditionBegan:
-        return ConditionBegan(
-            rule=OFFLINE_RULE.id,
-            rule_version=OFFLINE_RULE.version,
-            device=device_id(gateway),
-            series=series_of(connection, gateway, now_ms),
-            severity=OFFLINE_RULE.severity,
-            began_ms=link.since_ms,
+        return own_series.began(
+            OFFLINE_RULE,
+            device_id(gateway),
+            series_of(connection, gateway, now_ms),
+            from_ms=link.since_ms,
             due_ms=link.since_ms + round(self._policy.gateway_offline_s * 1000),
-            observed_ms=now_ms,
-            value=0.0,
-            limit=OFFLINE_RULE.limit,
+            now_ms=now_ms,
         )
 
 
 def _ended(connection: sa.Connection, gateway: str, link: Link, now_ms: int) -> ConditionEnded:
-    return ConditionEnded(
-        rule=OFFLINE_RULE.id,
-        device=device_id(gateway),
-        series=series_of(connection, gateway, now_ms),
-        ended_ms=link.since_ms,
-        observed_ms=now_ms,
-        value=1.0,
+    series = series_of(connection, gateway, now_ms)
+    return own_series.ended(
+        OFFLINE_RULE, device_id(gateway), series, at_ms=link.since_ms, now_ms=now_ms
     )
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from cloud.core.model import ConditionBegan, ConditionEnded
+from cloud.core.rules import Rule
 from cloud.state import schema
 
 
@@ -21,6 +23,36 @@ class Own:
     name: str
     measurement: str
     gateway: str = ""
+
+
+def began(
+    rule: Rule, device: str, series: int, *, from_ms: int, due_ms: int, now_ms: int
+) -> ConditionBegan:
+    """Say that a part's rule of its own is broken: its series is at 0."""
+    return ConditionBegan(
+        rule=rule.id,
+        rule_version=rule.version,
+        device=device,
+        series=series,
+        severity=rule.severity,
+        began_ms=from_ms,
+        due_ms=due_ms,
+        observed_ms=now_ms,
+        value=0.0,
+        limit=rule.limit,
+    )
+
+
+def ended(rule: Rule, device: str, series: int, *, at_ms: int, now_ms: int) -> ConditionEnded:
+    """Say that the part is well again: its series is at 1."""
+    return ConditionEnded(
+        rule=rule.id,
+        device=device,
+        series=series,
+        ended_ms=at_ms,
+        observed_ms=now_ms,
+        value=1.0,
+    )
 
 
 def number(connection: sa.Connection, own: Own, now_ms: int) -> int:

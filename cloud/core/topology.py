@@ -6,7 +6,7 @@ Whether the gateway, its power or its SIM has failed, its last will says the sam
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from cloud.core.alert_policy import AlertPolicy
@@ -36,21 +36,14 @@ OFFLINE_RULE = Rule(
     mark=Mark.JUDGEMENT,
     effective=date(2020, 1, 1),
 )
-CHANNEL_RULE = Rule(
+CHANNEL_RULE = replace(
+    OFFLINE_RULE,
     id="channel.dead",
-    version="1",
     title_zh="通知渠道失效",
     title_en="Notification channel dead",
     kinds=(CHANNEL,),
     measurements=(WORKING,),
-    direction=Direction.BELOW,
-    limit=1.0,
-    unit="1",
-    severity=Severity.HIGH,
-    category="",
     source="连续发送失败 (failures in a row, notify.dead_after)",
-    mark=Mark.JUDGEMENT,
-    effective=date(2020, 1, 1),
 )
 # Those that no file says, and no engine evaluates.
 OWN_RULES = {rule.id: rule for rule in (OFFLINE_RULE, CHANNEL_RULE)}

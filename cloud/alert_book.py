@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import sqlalchemy as sa
@@ -24,11 +24,10 @@ from cloud.core.model import ConditionBegan, ConditionEnded, ConditionRose, Seve
 from cloud.core.reminders import next_due_ms
 from cloud.core.rules import Rule, looks_for_silence
 from cloud.state import schema
+from cloud.state.chunks import chunks
 from cloud.state.values import values_of
 
 __all__ = ["RAISED", "RETURNED", "AlertChange", "Book", "Watched", "alert_id"]
-
-_CHUNK = 500  # below every engine's limit of bound parameters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +83,7 @@ class Book:
     ) -> Book:
         """Read the open alerts of these series, locked against other writers."""
         found: list[Alert] = []
-        for some in _chunks(sorted(series)):
+        for some in chunks(sorted(series)):
             table = schema.alerts
             still_open = sa.select(table).where(
                 table.c.series.in_(some), table.c.state != State.NORM.value
@@ -103,7 +102,7 @@ class Book:
     ) -> Book:
         """Return a book of alerts that were loaded to be changed, and of more series."""
         watched: dict[int, Watched] = {}
-        for some in _chunks(sorted({alert.series for alert in alerts} | set(series))):
+        for some in chunks(sorted({alert.series for alert in alerts} | set(series))):
             numbers, devices = schema.series.c, schema.devices.c
             measured = (
                 sa.select(
@@ -379,7 +378,3 @@ def _change_of(alert: Alert, line: AlertEvent) -> AlertChange:
         to_state=line.to_state,
         at_ms=line.at_ms,
     )
-
-
-def _chunks(items: Sequence[int]) -> Iterator[Sequence[int]]:
-    return (items[at : at + _CHUNK] for at in range(0, len(items), _CHUNK))

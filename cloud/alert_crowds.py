@@ -19,11 +19,10 @@ from cloud.core.flood import Bounds, Turn
 from cloud.core.grouping import Member
 from cloud.core.isa_18_2 import State
 from cloud.state import schema
+from cloud.state.chunks import chunks
 
 if TYPE_CHECKING:
     from cloud.alert_book import Book
-
-_CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +109,7 @@ def _leaders(connection: sa.Connection, fresh: list[Member], within_ms: int) -> 
         .join(devices, devices.c.id == table.c.device)
         .where(table.c.began_ms >= first_ms, table.c.group_id == table.c.id)
     )
-    for some in _chunks(rules):
+    for some in chunks(rules):
         for row in connection.execute(query.where(table.c.rule.in_(some))):
             place = (row.longitude, row.latitude)
             if row.area in areas or (placed and None not in place):
@@ -122,10 +121,6 @@ def _leaders(connection: sa.Connection, fresh: list[Member], within_ms: int) -> 
                     group=row.id,
                     place=None if None in place else place,
                 )
-
-
-def _chunks(items: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (items[at : at + _CHUNK] for at in range(0, len(items), _CHUNK))
 
 
 def _begin(
@@ -168,7 +163,7 @@ def _mark(connection: sa.Connection, book: Book, at: Flood, alerts: list[str]) -
             is_first = alert == at.first_alert
             book.written[alert] = replace(book.written[alert], flood=at.id, first_out=is_first)
     table = schema.alerts
-    for some in (others[i : i + _CHUNK] for i in range(0, len(others), _CHUNK)):
+    for some in chunks(others):
         connection.execute(
             sa.update(table)
             .where(table.c.id.in_(some))
@@ -188,7 +183,7 @@ def _mark(connection: sa.Connection, book: Book, at: Flood, alerts: list[str]) -
 
 def _floods_of(connection: sa.Connection, alerts: Sequence[str]) -> Counter[int | None]:
     table, found = schema.alerts, Counter[int | None]()
-    for some in (alerts[i : i + _CHUNK] for i in range(0, len(alerts), _CHUNK)):
+    for some in chunks(alerts):
         query = sa.select(table.c.flood).where(table.c.id.in_(some))
         found += Counter(connection.scalars(query))
     return found

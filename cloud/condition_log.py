@@ -12,8 +12,8 @@ from cloud.core.hindsight import Pair, Recorded
 from cloud.core.isa_18_2 import State
 from cloud.core.model import ConditionBegan, ConditionEnded, ConditionEvent, ConditionRose
 from cloud.state import schema
+from cloud.state.chunks import chunks
 
-CHUNK = 500
 PRUNED_AT_ONCE = 5_000
 
 
@@ -174,8 +174,8 @@ def prune(connection: sa.Connection, before_ms: int, most: int = PRUNED_AT_ONCE)
             running = []
     kept |= {of[number] for number in running}
     gone = [number for number in doomed if not of[number] or of[number] not in kept]
-    for at in range(0, len(gone), CHUNK):
-        connection.execute(sa.delete(table).where(table.c.id.in_(gone[at : at + CHUNK])))
+    for some in chunks(gone):
+        connection.execute(sa.delete(table).where(table.c.id.in_(some)))
     return len(gone)
 
 
@@ -183,11 +183,10 @@ def open_alerts(connection: sa.Connection, series: Collection[int]) -> dict[Pair
     """Return the open alert of each rule and series that has one."""
     table = schema.alerts
     found: dict[Pair, str] = {}
-    numbers = sorted(series)
-    for at in range(0, len(numbers), CHUNK):
+    for some in chunks(sorted(series)):
         rows = connection.execute(
             sa.select(table.c.rule, table.c.series, table.c.id).where(
-                table.c.series.in_(numbers[at : at + CHUNK]), table.c.state != State.NORM.value
+                table.c.series.in_(some), table.c.state != State.NORM.value
             )
         )
         found |= {(row.rule, row.series): row.id for row in rows}

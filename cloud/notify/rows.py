@@ -13,6 +13,7 @@ from cloud.core.telling import Story, Way, What, Why
 from cloud.notify.messages import Words
 from cloud.notify.policy import Person
 from cloud.state import schema
+from cloud.state.chunks import chunks
 
 
 class Fate(StrEnum):
@@ -151,13 +152,9 @@ def tidy(connection: sa.Connection, now_ms: int, keep_ms: int, keep_rows: int) -
         sa.or_(table.c.id <= last, table.c.created_ms < now_ms - keep_ms),
     )
     gone: Collection[int] = connection.scalars(sa.select(table.c.id).where(old)).all()
-    for some in _chunks(list(gone)):
+    for some in chunks(list(gone)):
         connection.execute(sa.delete(attempts).where(attempts.c.notification.in_(some)))
         connection.execute(sa.delete(table).where(table.c.id.in_(some)))
     floods = schema.notify_floods
     connection.execute(sa.delete(floods).where(floods.c.ended_ms < now_ms - keep_ms))
     return len(gone)
-
-
-def _chunks(items: list[int]) -> Iterable[list[int]]:
-    return (items[at : at + 500] for at in range(0, len(items), 500))

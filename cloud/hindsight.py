@@ -192,7 +192,7 @@ class Hindsight:
         replays: dict[str, Replay] = {}
         numbers: dict[str, list[int]] = {}
         reads: dict[str, list[int]] = {}
-        heard_ms = live.heard_ms()
+        heard_ms = live.heard_ms(devices)
         first_ms, per_ms = dict[str, int](), 0.0
         with self._database.read() as connection:
             for device in devices:

@@ -171,12 +171,13 @@ class Engine:
             )
         return reach_ms
 
-    def heard_ms(self) -> dict[int, int]:
-        """Return when what is watched for silence was last heard of, by series, but the silent."""
-        series = self._register.series
+    def heard_ms(self, devices: Iterable[str]) -> dict[int, int]:
+        """Return when devices were last heard of, by series; but of what is known to be silent."""
+        register = self._register
+        slots = [slot for device in devices for slot in register.signals_of(device)]
         found: dict[int, int] = {}
-        for slot, at_ms in self._signals.heard_ms().items():
-            number = series[slot].id
+        for slot, at_ms in self._signals.heard_ms(slots).items():
+            number = register.series[slot].id
             found[number] = min(at_ms, found.get(number, at_ms))
         return found
 

@@ -73,10 +73,10 @@ class SignalMakers:
             if len(maker):
                 yield maker.due(watermark_ms)
 
-    def heard_ms(self) -> dict[int, int]:
-        """Return of each slot whose silence would be told next when it was last heard of."""
+    def heard_ms(self, slots: Sequence[int]) -> dict[int, int]:
+        """Return of each of these whose silence would be told next when it was last heard of."""
         silences = self._makers.get(NoData.__name__)
-        return silences.untold() if isinstance(silences, Silences) else {}
+        return silences.untold(slots) if isinstance(silences, Silences) else {}
 
     def memory(self) -> bytes:
         """Return what all signals remember."""

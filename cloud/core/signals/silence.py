@@ -78,11 +78,13 @@ class Silences:
         self._kept["told"][row] = True
         return self._yield(row, missed_ms[row], np.ones(len(row)), np.full(len(row), -1, np.intp))
 
-    def untold(self) -> dict[int, int]:
-        """Return of each slot that is not known to be silent when it was last heard of."""
-        waits = (self._kept["heard_ms"] != NEVER) & ~self._kept["told"]
-        slots, heard_ms = self._rows.slots(np.flatnonzero(waits)), self._kept["heard_ms"][waits]
-        return dict(zip(slots.tolist(), heard_ms.tolist(), strict=True))
+    def untold(self, slots: Sequence[int]) -> dict[int, int]:
+        """Return of each of these that is not known to be silent when it was last heard of."""
+        rows = self._rows.rows_of(slots)
+        rows = rows[rows >= 0]
+        rows = rows[(self._kept["heard_ms"][rows] != NEVER) & ~self._kept["told"][rows]]
+        heard_ms = self._kept["heard_ms"][rows]
+        return dict(zip(self._rows.slots(rows).tolist(), heard_ms.tolist(), strict=True))
 
     def memory(self) -> bytes:
         """See Signals.memory()."""

@@ -198,13 +198,14 @@ def test_quality_that_says_nothing_of_the_process_alerts_of_nothing() -> None:
 def test_who_is_not_known_to_be_silent_is_untold() -> None:
     """What Silences.untold() says, by series: from then on a silence may yet be found."""
     engine = engine_of(is_so(NoData(periods=2.0, at_least_s=30.0), id="silent"))
-    assert engine.heard_ms() == {}
+    assert engine.heard_ms([LAEQ.device.id]) == {}
     engine.evaluate(told((0, 55.0), (10, None)))
-    assert engine.heard_ms() == {LAEQ.id: T0_MS}
+    assert engine.heard_ms([LAEQ.device.id]) == {LAEQ.id: T0_MS}
+    assert engine.heard_ms(["another"]) == {}
     engine.advance(T0_MS + 60_000)
-    assert engine.heard_ms() == {}
+    assert engine.heard_ms([LAEQ.device.id]) == {}
     assert [type(one) for one in engine.evaluate(told((70, 55.0)))] == [ConditionEnded]
-    assert engine.heard_ms() == {LAEQ.id: T0_MS + 70_000}
+    assert engine.heard_ms([LAEQ.device.id]) == {LAEQ.id: T0_MS + 70_000}
 
 
 def test_the_first_reading_ends_a_silence_that_only_the_record_knows() -> None:

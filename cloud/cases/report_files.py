@@ -28,18 +28,19 @@ from reportlab.platypus import (
 )
 
 from cloud.assessment import Assessment
-from cloud.core.assessment import By, Figure, Form, Formula, Group
+from cloud.core.assessment import By, Form, Group
+from cloud.core.assessment_text import NOTHING, SOURCES, change, spelt
 from cloud.core.gate import CATEGORIES
 
 FONT = "STSong-Light"
-NOTHING = "—"
 BY: dict[By, str] = {
     By.UNIT: "责任单位",
     By.CELL: "网格",
     By.CATEGORY: "类别",
     By.SOURCE: "来源",
 }
-_SOURCES = {"alert": "传感器告警", "phone": "电话", "app": "App", "message": "消息"}
+DIGITS = 2
+POINTS = "{n} 个百分点"
 
 
 def name_of(by: By, key: str) -> str:
@@ -47,35 +48,8 @@ def name_of(by: By, key: str) -> str:
     if by is By.CATEGORY and key in CATEGORIES:
         return f"{key} {CATEGORIES[key].zh}"
     if by is By.SOURCE:
-        return _SOURCES.get(key, key)
+        return SOURCES[key].zh if key in SOURCES else key
     return key or "（无）"
-
-
-def spelt(formula: Formula, value: float | None) -> str:
-    """Return a figure's value as people read it."""
-    if value is None:
-        return NOTHING
-    match formula.form:
-        case Form.COUNT:
-            return f"{value:.0f}"
-        case Form.SHARE:
-            return f"{100 * value:.2f} %"
-        case Form.MEAN:
-            return f"{value:.2f}"
-
-
-def change(formula: Formula, now: Figure, then: Figure) -> str:
-    """Return the change since another period: counts in percent, shares in percentage points."""
-    if now.value is None or then.value is None:
-        return NOTHING
-    more = now.value - then.value
-    match formula.form:
-        case Form.COUNT:
-            return f"{100 * more / then.value:+.1f} %" if then.value else NOTHING
-        case Form.SHARE:
-            return f"{100 * more:+.2f} 个百分点"
-        case Form.MEAN:
-            return f"{more:+.2f}"
 
 
 def title_of(found: Assessment) -> str:
@@ -164,7 +138,10 @@ def write_pdf(found: Assessment, path: Path) -> None:
 def _groups_table(found: Assessment, by: By, groups: list[Group]) -> Table:
     formulas = found.formulas.figures
     rows = [
-        [name_of(by, group.key), *(spelt(one, group.figures[one.key].value) for one in formulas)]
+        [
+            name_of(by, group.key),
+            *(spelt(one, group.figures[one.key].value, DIGITS) for one in formulas),
+        ]
         for group in groups
     ]
     return _table([[BY[by], *(one.title.zh for one in formulas)], *rows])
@@ -213,11 +190,11 @@ def _whole(found: Assessment) -> Iterator[list[str | float | None]]:
         )
         yield [
             formula.title.zh,
-            spelt(formula, now.value),
+            spelt(formula, now.value, DIGITS),
             now.numerator,
             now.denominator if formula.denominator else NOTHING,
-            change(formula, now, before),
-            change(formula, now, ago),
+            change(formula, now.value, before.value, POINTS, DIGITS),
+            change(formula, now.value, ago.value, POINTS, DIGITS),
             formula.source,
             formula.mark,
         ]

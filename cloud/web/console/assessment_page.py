@@ -12,7 +12,8 @@ from nicegui import ui
 
 from cloud.assessment import Assessment, assess, month
 from cloud.cases.formulas import load_versions
-from cloud.core.assessment import By, Figure, Form, Formula, Group
+from cloud.core.assessment import By, Figure, Formula, Group
+from cloud.core.assessment_text import SOURCES, change, spelt
 from cloud.errors import InvalidError
 from cloud.web import models
 from cloud.web.console.screen import Console, Screen
@@ -21,15 +22,9 @@ from cloud.web.pages import render
 from cloud.web.queries import cases
 from cloud.web.wording import Wording
 
-NOTHING = "—"
 MONTHS = 13  # to choose from
 MOST = 200  # cases of a figure
-SOURCES = {
-    "alert": ("传感器告警", "Sensor alert"),
-    "phone": ("电话", "Phone"),
-    "app": ("App", "App"),
-    "message": ("消息", "Message"),
-}
+DIGITS = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,45 +103,21 @@ def months(today: date, also: str = "") -> list[str]:
     return named if not also or also in named else [*named, also]
 
 
-def spelt(formula: Formula, value: float | None) -> str:
-    """Return a figure's value as people read it."""
-    if value is None:
-        return NOTHING
-    match formula.form:
-        case Form.COUNT:
-            return f"{value:.0f}"
-        case Form.SHARE:
-            return f"{100 * value:.1f} %"
-        case Form.MEAN:
-            return f"{value:.2f}"
-
-
-def change(formula: Formula, now: float | None, then: float | None, w: Wording) -> str:
-    """Return the change since another period: counts in percent, shares in percentage points."""
-    if now is None or then is None:
-        return NOTHING
-    match formula.form:
-        case Form.COUNT:
-            return f"{100 * (now - then) / then:+.1f} %" if then else NOTHING
-        case Form.SHARE:
-            return w("assessment.points", n=f"{100 * (now - then):+.1f}")
-        case Form.MEAN:
-            return f"{now - then:+.2f}"
-
-
 def group_name(by: By, key: str, w: Wording) -> str:
     """Return what a group is called."""
     if by is By.CATEGORY:
         return w.category(key)
     if by is By.SOURCE:
-        return w.pick(*SOURCES.get(key, (key, key)))
+        label = SOURCES.get(key)
+        return w.pick(label.zh, label.en) if label else key
     return key or w("assessment.none")
 
 
 def _figures(found: Assessment, asked: Asked, w: Wording, named: list[str]) -> str:
     def then(group: Group, formula: Formula) -> str:
         now = found.total.figures[formula.key].value
-        return change(formula, now, group.figures[formula.key].value, w)
+        before = group.figures[formula.key].value
+        return change(formula, now, before, w("assessment.points"), DIGITS)
 
     return render(
         "assessment.html",
@@ -156,7 +127,7 @@ def _figures(found: Assessment, asked: Asked, w: Wording, named: list[str]) -> s
         groupings=tuple(By),
         found=found,
         formulas=found.formulas.figures,
-        spelt=spelt,
+        spelt=partial(spelt, digits=DIGITS),
         then=then,
         name=partial(group_name, asked.by, w=w),
     )
@@ -179,7 +150,7 @@ def _cases(
         asked=asked,
         title=w.pick(formula.title.zh, formula.title.en),
         group="" if asked.key is None else group_name(asked.by, asked.key, w),
-        value=spelt(formula, figure.value),
+        value=spelt(formula, figure.value, DIGITS),
         figure=figure,
         inside=case_table(inside, now_ms, w, empty=w("assessment.no_cases"), most=MOST),
         outside=case_table(outside, now_ms, w, empty="", most=MOST) if outside else "",

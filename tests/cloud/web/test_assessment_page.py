@@ -9,7 +9,8 @@ import pytest
 
 from cloud.cases.formulas import load_versions
 from cloud.core.assessment import By, Form, Formula
-from cloud.web.console.assessment_page import asked_of, change, group_name, months, spelt
+from cloud.core.assessment_text import change, spelt
+from cloud.web.console.assessment_page import DIGITS, asked_of, group_name, months
 from cloud.web.wording import Wording
 
 ZH = Wording(language="zh", zone=ZoneInfo("Asia/Shanghai"))
@@ -39,7 +40,9 @@ def test_figures_as_people_read_them(
     form: Form, now: float | None, then: float | None, said: str, changed: str
 ) -> None:
     formula: Formula = FORMULA[form]
-    assert (spelt(formula, now), change(formula, now, then, ZH)) == (said, changed)
+    points = ZH("assessment.points")
+    told = spelt(formula, now, DIGITS), change(formula, now, then, points, DIGITS)
+    assert told == (said, changed)
 
 
 def test_what_groups_are_called() -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from cloud.cases.file_store import FileStore
+from cloud.cases.formulas import load_versions
 from cloud.cases.settings import Open311Service
 from cloud.core.alert_policy import POLICY, AlertPolicy
 from cloud.core.assessment import Formulas
@@ -41,7 +42,7 @@ class Services:
     alerts: AlertPolicy = POLICY
     hours: DayHours = field(default_factory=DayHours)
     policy: GatePolicy = field(default_factory=GatePolicy)
-    formulas: Sequence[Formulas] = ()  # none: those that are shipped
+    formulas: Sequence[Formulas] = field(default_factory=load_versions)
     settings: Settings = field(default_factory=Settings)
     open311: Open311Service = field(default_factory=Open311Service)
     backtests: Backtests = field(default_factory=Backtests)

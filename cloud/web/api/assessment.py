@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime
 
-from cloud.assessment import Assessment, assess, between, month
-from cloud.cases.formulas import load_versions
+from cloud.assessment import Assessment, between, month
 from cloud.core.assessment import By
 from cloud.errors import InvalidError
 from cloud.web import assessment_models as models
@@ -77,10 +75,7 @@ def _assessed(
         if begin is not None and not name:
             period = between(milliseconds(begin, now_ms), milliseconds(end, now_ms), zone)
         else:
-            today = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(zone)
-            period = month(name or f"{today:%Y-%m}", zone)
-        versions = services.formulas or load_versions()
-        with services.database.read() as connection:
-            return assess(connection, period, versions, (by,), asking.account.actor.own_unit)
+            period = month(name or f"{assessment.today(services):%Y-%m}", zone)
+        return assessment.assessed(services, period, by, asking.account.actor.own_unit)
     except InvalidError as error:
         raise Problem("bad-range", str(error)) from error

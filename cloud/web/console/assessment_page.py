@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from functools import partial
 from urllib.parse import urlencode
 
 from anyio.to_thread import run_sync
 from nicegui import ui
 
-from cloud.assessment import Assessment, assess, month
-from cloud.cases.formulas import load_versions
+from cloud.assessment import Assessment, month
 from cloud.core.assessment import By, Figure, Formula, Group
 from cloud.core.assessment_text import SOURCES, change, spelt
 from cloud.errors import InvalidError
@@ -19,7 +18,7 @@ from cloud.web import models
 from cloud.web.console.screen import Console, Screen
 from cloud.web.console.views import case_table
 from cloud.web.pages import render
-from cloud.web.queries import cases
+from cloud.web.queries import assessment, cases
 from cloud.web.wording import Wording
 
 MONTHS = 13  # to choose from
@@ -60,28 +59,19 @@ async def show(screen: Screen, asked: Asked) -> None:
 
 def _drawn(console: Console, asked: Asked, unit: str, w: Wording) -> str:
     services = console.services
-    now_ms = services.clock.now_ms()
-    today = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(services.timezone).date()
-    wanted = Asked(
-        month=asked.month or f"{today:%Y-%m}", by=asked.by, figure=asked.figure, key=asked.key
-    )
+    now_ms, today = services.clock.now_ms(), assessment.today(services)
+    asked = replace(asked, month=asked.month or f"{today:%Y-%m}")
+    try:
+        period = month(asked.month, services.timezone)
+        found = assessment.assessed(services, period, asked.by, unit)
+    except InvalidError as error:
+        return render("assessment_none.html", w=w, problem=str(error), months=months(today))
+    formula, figure = figure_of(found, asked)
+    if formula is None or figure is None:
+        return _figures(found, asked, w, months(today, asked.month))
     with services.database.read() as connection:
-        try:
-            found = assess(
-                connection,
-                month(wanted.month, services.timezone),
-                services.formulas or load_versions(),
-                (wanted.by,),
-                unit,
-            )
-        except InvalidError as error:
-            return render("assessment_none.html", w=w, problem=str(error), months=months(today))
-        formula, figure = figure_of(found, wanted)
-        if formula is None or figure is None:
-            return _figures(found, wanted, w, months(today, wanted.month))
-        named = (figure.of or figure.cases)[-MOST:]
-        rows = cases.some(connection, named, now_ms)
-    return _cases(formula, figure, rows, wanted, now_ms, w)
+        rows = cases.some(connection, (figure.of or figure.cases)[-MOST:], now_ms)
+    return _cases(formula, figure, rows, asked, now_ms, w)
 
 
 def figure_of(found: Assessment, asked: Asked) -> tuple[Formula | None, Figure | None]:

@@ -2,9 +2,24 @@
 
 from __future__ import annotations
 
-from cloud.assessment import Assessment
+from datetime import UTC, date, datetime
+
+from cloud.assessment import Assessment, Period, assess
 from cloud.core.assessment import By, Group
 from cloud.web import assessment_models as models
+from cloud.web.services import Services
+
+
+def today(services: Services) -> date:
+    """Return the day that it is in the city."""
+    now_s = services.clock.now_ms() / 1000
+    return datetime.fromtimestamp(now_s, UTC).astimezone(services.timezone).date()
+
+
+def assessed(services: Services, period: Period, by: By, unit: str) -> Assessment:
+    """Assess a period under the city's formulas. Raises: InvalidError, as assess()."""
+    with services.database.read() as connection:
+        return assess(connection, period, services.formulas, (by,), unit)
 
 
 def view(found: Assessment, by: By) -> models.Assessment:

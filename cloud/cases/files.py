@@ -5,7 +5,7 @@ Every function works in its caller's transaction; the content is in cloud/cases/
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -116,11 +116,6 @@ def get_file(connection: sa.Connection, case_id: str, number: int, actor: Actor)
 def damaged(store: FileStore, files: list[CaseFile]) -> list[CaseFile]:
     """Return those whose content is gone, or is not what was added."""
     return [each for each in files if not store.whole(each.sha256)]
-
-
-def as_row(file: CaseFile) -> dict[str, object]:
-    """Return a file for those who write JSON."""
-    return asdict(file)
 
 
 def _check_room(

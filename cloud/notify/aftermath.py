@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TypeAlias
 
 import sqlalchemy as sa
@@ -21,18 +19,6 @@ from cloud.state import schema
 Row: TypeAlias = sa.Row[tuple[object, ...]]
 MOST = 100
 LOST = (Fate.REFUSED.value, Fate.GIVEN_UP.value)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
-    """What the default is told about telling itself. about: in a few words; text: for a person."""
-
-    what: What
-    event: str
-    about: str
-    text: Callable[[Person], str]
-    severity: Severity = Severity.HIGH
-    alert: str = ""
 
 
 def due(policy: Policy) -> list[sa.Select[tuple[int]] | sa.Select[tuple[str]]]:
@@ -153,35 +139,19 @@ def _by_another_way(post: Post, row: Row) -> bool:
 
 
 def _undelivered(post: Post, row: Row) -> None:
-    """Have the default know whom nobody reached, and with what."""
+    """Have the default, but for that person, know whom nobody reached, and with what."""
     told = post.policy.people.get(row.person)
     name = told.name if told else row.person
-
-    def text(person: Person) -> str:
+    people: dict[str, Words] = {}
+    for each in post.policy.default:
+        person = post.person(each)
+        if person is None or each == row.person:
+            continue
         error = row.error or row.state
         intro = messages.say("undelivered.text", person.language, person=name, error=error)
-        return f"{intro}\n\n{row.body}"
-
-    notice = Notice(
-        what=What.UNDELIVERED,
-        event=f"{row.id}",
-        about=name,
-        text=text,
-        severity=Severity(row.severity),
-        alert=row.alert,
-    )
-    _to_default(post, notice, but=row.person)
-
-
-def _to_default(post: Post, notice: Notice, but: str = "") -> None:
-    """Tell those who are told when nobody else is, but for one."""
-    people: dict[str, Words] = {}
-    for name in post.policy.default:
-        person = post.person(name)
-        if person is not None and name != but:
-            text, w, base_url = notice.text(person), post.words(person), post.policy.base_url
-            people[name] = messages.plain(notice.what, notice.about, text, w, base_url)
-    post.announce(notice.what, notice.event, people, notice.severity, notice.alert)
+        text, w, base_url = f"{intro}\n\n{row.body}", post.words(person), post.policy.base_url
+        people[each] = messages.plain(What.UNDELIVERED, name, text, w, base_url)
+    post.announce(What.UNDELIVERED, f"{row.id}", people, Severity(row.severity), row.alert)
 
 
 def _set(post: Post, row: Row, **values: object) -> None:

@@ -176,7 +176,7 @@ class Uplink:
                 sending.create_task(send(batch), name=f"batch {batch.seq}")
 
     async def _report(self, client: aiomqtt.Client) -> None:
-        while True:
+        while not self._stop.is_set():  # then goodbye is the last word, which the broker keeps
             check_cancelled()
             await client.publish(self._topic("state"), self._state(online=True), qos=1, retain=True)
             await asyncio.sleep(self._options.state_every_s)

@@ -284,6 +284,23 @@ async def test_birth_and_state_are_retained_and_the_will_says_offline(
         listening.cancel()
 
 
+async def test_goodbye_is_the_last_word(broker: Mosquitto, tmp_path: Path) -> None:
+    """A broker that is slow to take it hears no later state: the retained one would stay."""
+    agent = Agent(broker.port, tmp_path / "b", state_every_s=0.02)
+    async with agent.running():
+        await eventually(lambda: agent.uplink.connected)
+        broker.freeze()
+        agent.uplink.stop()
+        await asyncio.sleep(0.2)  # ten more states would be due
+        broker.thaw()
+    endpoint = Endpoint(host="127.0.0.1", port=broker.port, tls=False)
+    async with connect(endpoint, "later", clean=True) as client:
+        await client.subscribe(gateway_topic(GATEWAY, "state"))
+        async for message in client.messages:
+            assert decode(message.payload, State).online is False
+            break
+
+
 async def test_a_killed_agent_is_told_offline_by_its_will(
     broker: Mosquitto, tmp_path: Path
 ) -> None:

@@ -17,6 +17,7 @@ from cloud.core.columns import Columns
 from cloud.core.condition import ACTIVE, IDLE
 from cloud.core.model import ConditionEnded, ConditionEvent, Device, Series
 from cloud.core.register import Register
+from cloud.core.rule_changes import unchanged
 from cloud.core.rules import Rule
 from cloud.core.schedule import DayHours
 from cloud.core.signal_makers import SignalMakers
@@ -30,7 +31,9 @@ LEAST_GAP_S = 60.0
 class Engine:
     """Evaluates rules over series. bind() says which there are; evaluate() does the work.
 
-    late:             readings that were not newer than their series' newest, and so not evaluated.
+    late:             readings that were not newer than their series' newest, or from before
+                      since_ms, and so not evaluated.
+    since_ms:         from when on its rules are in force; what was before is others'.
     watermark_ms:     up to when time has been passed by advance().
     unknown_period_s: taken for devices whose period is not known.
     only:             the devices that are watched; others are there to be compared with. None: all.
@@ -43,10 +46,12 @@ class Engine:
         hours: DayHours | None = None,
         unknown_period_s: float = 60.0,
         only: frozenset[str] | None = None,
+        since_ms: int = int(NEVER),
     ) -> None:
         self.only = only
         self.rules = tuple(rules)
         self.late = 0
+        self.since_ms = since_ms
         self._belated: dict[int, int] = {}
         self._unknown_period_s = unknown_period_s
         self.watermark_ms = int(NEVER)
@@ -84,6 +89,11 @@ class Engine:
         arrivals, late = arrange(columns, register.slot_of, register.last_ms)
         self.late += len(late)
         self._note_belated(late)
+        early = arrivals.at_ms < self.since_ms
+        if early.any():
+            self.late += int(early.sum())
+            self._note_belated(arrivals.take(early))
+            arrivals = arrivals.take(~early)
         overtaken = register.timed[arrivals.slot] & (arrivals.at_ms <= self.watermark_ms)
         if overtaken.any():
             self._note_belated(arrivals.take(overtaken))
@@ -180,6 +190,29 @@ class Engine:
             number = register.series[slot].id
             found[number] = min(at_ms, found.get(number, at_ms))
         return found
+
+    def succeed(self, before: Engine) -> list[ConditionEnded]:
+        """Take the place of an engine of other rules, from since_ms on; bind() first.
+
+        Rules that say the same go on with their memory; the others begin anew. What was read from
+        since_ms on, under the rules before, is among the belated(). `before` is spent.
+        Returns: the conditions that held under rules that are gone, changed, or no longer apply.
+        """
+        gone = {rule.id for rule in before.rules} - unchanged(before.rules, self.rules)
+        mine = self.pairs()
+        ended = [
+            before._watch.withdraw(m, self.since_ms)
+            for m, rule, series in before._watch.raised()
+            if rule in gone or (rule, series) not in mine
+        ]
+        self._belated = before.belated()
+        before._signals.forget(gone)
+        self.watermark_ms, self.late = before.watermark_ms, before.late
+        self._take(snapshots.without(snapshots.read(before.snapshot()), gone))
+        ahead = np.flatnonzero(self._register.last_ms >= self.since_ms)
+        for one in (self._register.series[slot] for slot in ahead.tolist()):
+            self._belated[one.id] = min(self.since_ms, self._belated.get(one.id, self.since_ms))
+        return sorted(ended, key=lambda one: (one.observed_ms, one.rule, one.series))
 
     def take_over(self, other: Engine) -> None:
         """Take the memory of an engine of the same rules, of the devices that it watches."""

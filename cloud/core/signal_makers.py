@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -77,6 +77,16 @@ class SignalMakers:
         """Return of each of these whose silence would be told next when it was last heard of."""
         silences = self._makers.get(NoData.__name__)
         return silences.untold(slots) if isinstance(silences, Silences) else {}
+
+    def forget(self, rules: Collection[str]) -> None:
+        """Make the signals of some rules no longer."""
+        leave: dict[str, list[int]] = {name: [] for name in self._makers}
+        for slot, rule in enumerate(self._register.made_by):
+            if rule in rules:
+                leave[self._kind_of[rule]].append(slot)
+        for name, maker in self._makers.items():
+            if leave[name]:
+                maker.change(leave[name], [])
 
     def memory(self) -> bytes:
         """Return what all signals remember."""

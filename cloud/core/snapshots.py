@@ -15,6 +15,7 @@ from cloud.core.watching import Watch
 from contract.errors import DecodeError
 
 FORMAT = 3
+_NO_RULE = "\n"  # no rule is called so
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +97,13 @@ def read(data: bytes) -> Snapshot:
     if rules >= len(found.rules) or slot >= series:
         raise DecodeError("engine snapshot: it names what is not in it")
     return found
+
+
+def without(found: Snapshot, rules: Collection[str]) -> Snapshot:
+    """Return a snapshot with some rules' names taken away, so that nothing of theirs is found."""
+    return msgspec.structs.replace(
+        found, rules=[_NO_RULE if name in rules else name for name in found.rules]
+    )
 
 
 def apply(

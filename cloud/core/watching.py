@@ -84,7 +84,7 @@ class Watch:
             kept[m] = pair in pairs
             pairs.discard(pair)
             if not kept[m] and old.phase[m] >= ACTIVE and not self._of(m).level:
-                ended.append(self._withdraw(m, int(slot[m])))
+                ended.append(self.withdraw(m))
         added = np.array(sorted(pairs), np.intp).reshape(-1, 2)
         more = len(added)
         self.monitors = Monitors.build(
@@ -118,13 +118,15 @@ class Watch:
             if not self._of(m).level:
                 yield m, self.rule_of(m), self._register.series[slots[m]].id
 
+    def withdraw(self, m: int, at_least_ms: int = 0) -> ConditionEnded:
+        """Return the end of a monitor's condition that no reading ends, after what was read."""
+        slot = int(np.searchsorted(self.monitors.first, m, side="right")) - 1
+        series, read_ms = self._register.series[slot], int(self._register.last_ms[slot])
+        at_ms = max(at_least_ms, read_ms, int(self.monitors.since_ms[m]))
+        return withdrawn(self.rule_of(m), series.device.id, series.id, at_ms)
+
     def _of(self, m: int) -> Condition:
         return self.conditions[int(self.monitors.rule[m])]
-
-    def _withdraw(self, m: int, slot: int) -> ConditionEnded:
-        series = self._register.series[slot]
-        at_ms = max(int(self._register.last_ms[slot]), int(self.monitors.since_ms[m]))
-        return withdrawn(self.rule_of(m), series.device.id, series.id, at_ms)
 
     # --- eras and bands ------------------------------------------------------------------------
 

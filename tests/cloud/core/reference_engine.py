@@ -6,8 +6,9 @@ that cloud/core/evaluate.py must give.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time
 from zoneinfo import ZoneInfo
 
@@ -70,6 +71,25 @@ class ReferenceEngine:
             for signal in [signal_of(rule, series, period_s, self.zone)]
             for level in range(len(rule.levels))
         ]
+
+    def change(self, rules: list[Rule], at_ms: int) -> list[ConditionEvent]:
+        """Take other rules from a moment on: what says the same goes on, the rest begins anew."""
+        same = [rule for rule in rules if any(replace(rule, beats=()) == o for o in self.rules)]
+        old = {number: track.monitors for number, track in self.tracks.items()}
+        newest = {number: track.newest_ms for number, track in self.tracks.items()}
+        self.rules = rules
+        self.bind([track.series for track in self.tracks.values()])
+        ended: list[ConditionEvent] = []
+        for number, track in self.tracks.items():
+            track.newest_ms = newest[number]
+            kept = [m for m in old[number] if m.rule in same and watched_by(track, m.rule)]
+            fresh = [m for m in track.monitors if not any(m.rule == k.rule for k in kept)]
+            track.monitors = sorted([*kept, *fresh], key=lambda m: (rules.index(m.rule), m.level))
+            for monitor in old[number]:
+                if monitor.active and not monitor.level and monitor not in kept:
+                    late_ms = max(at_ms, newest[number] or 0)
+                    ended.append(withdrawn(monitor.rule, track.series, late_ms))
+        return ended
 
     def evaluate(self, readings: list[Plain]) -> list[ConditionEvent]:
         return [event for reading in readings for event in self.take(reading)]
@@ -177,6 +197,21 @@ class ReferenceEngine:
             return False
         is_day = time(6) <= local.time() < time(22)
         return {"always": True, "day": is_day, "night": not is_day}[rule.schedule.value]
+
+
+def watched_by(track: Track, rule: Rule) -> bool:
+    return any(monitor.rule == rule for monitor in track.monitors)
+
+
+def withdrawn(rule: Rule, series: Series, at_ms: int) -> ConditionEnded:
+    return ConditionEnded(
+        rule=rule.id,
+        device=series.device.id,
+        series=series.id,
+        ended_ms=at_ms,
+        observed_ms=at_ms,
+        value=math.nan,
+    )
 
 
 def begun(

@@ -16,7 +16,7 @@ from cloud.core.checks import NoData, Stuck, Window
 from cloud.core.checks import Statistic as Of
 from cloud.core.columns import Columns
 from cloud.core.evaluate import Engine
-from cloud.core.model import ConditionBegan, ConditionEnded, ConditionEvent
+from cloud.core.model import ConditionBegan, ConditionEnded, ConditionEvent, Severity
 from cloud.core.rule_changes import (
     Changed,
     DatedSet,
@@ -27,7 +27,7 @@ from cloud.core.rule_changes import (
     is_same,
     unchanged,
 )
-from cloud.core.rules import Counted, Direction, Level, Rule, RuleSet, Schedule, Severity
+from cloud.core.rules import Counted, Direction, Level, Rule, RuleSet, Schedule
 from tests.cloud.core.reference_checks import Plain
 from tests.cloud.core.reference_engine import ReferenceEngine
 from tests.cloud.core.rule_kit import LAEQ, T0_MS, columns_of, make_rule, told
@@ -169,7 +169,7 @@ VARIANTS = st.fixed_dictionaries(
         "effective": st.just(date(2000, 1, 1)),
     }
 )
-CHECKED = [
+CHECKED: list[dict[str, object]] = [
     {},
     {"counted": Counted(count=2, of=3), "on_delay_s": 0.0},
     {
@@ -189,7 +189,7 @@ CHECKED = [
 def sets_of_rules(draw: st.DrawFn) -> list[list[Rule]]:
     """Draw three sets of up to five rules, each rule in one of two versions, or not there."""
     pool = [
-        [make_rule(**{"id": f"rule-{n}", **draw(VARIANTS), **more}) for _ in range(2)]
+        [make_rule(**({"id": f"rule-{n}"} | draw(VARIANTS) | more)) for _ in range(2)]
         for n, more in enumerate(CHECKED)
     ]
     which = st.sampled_from([0, 0, 1, None])

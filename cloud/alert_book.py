@@ -27,8 +27,9 @@ from cloud.state import schema
 from cloud.state.chunks import chunks
 from cloud.state.values import values_of
 
-__all__ = ["RAISED", "RETURNED", "AlertChange", "Book", "Watched", "alert_id"]
+__all__ = ["RAISED", "RETURNED", "AlertChange", "Book", "Watched", "alert_id", "ways_out"]
 
+NO_LONGER_APPLIES = "the rule no longer applies"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertChange:
@@ -171,9 +172,15 @@ class Book:
         if alert is None or alert.returned_ms is not None:
             return
         value = None if math.isnan(event.value) else event.value
-        note = "the rule no longer applies" if value is None else ""
+        note = NO_LONGER_APPLIES if value is None else ""
         alert = replace(alert, returned_ms=event.ended_ms)
         self.turn(alert, Event.RETURN, event.observed_ms, value=value, note=note)
+
+    def withdraw(self, alert: Alert, at_ms: int, note: str) -> None:
+        """Close an open alert whose rule is there no more, whatever its state."""
+        for event in ways_out(alert):
+            returned_ms = at_ms if alert.returned_ms is None else alert.returned_ms
+            alert = self.turn(replace(alert, returned_ms=returned_ms), event, at_ms, note=note)
 
     def hold_over(self, alert: Alert, rule: Rule | None) -> Hold | None:
         """Return the hold that decides an alert's state now. rule: None if it is gone."""
@@ -358,6 +365,17 @@ def alert_id(began_ms: int, rule: str, series: int) -> str:
     packed = max(began_ms, 0).to_bytes(6, "big") + digest
     # base32hex keeps the order of the bytes; 6 bytes of milliseconds reach the year 10889.
     return base64.b32hexencode(packed).decode().rstrip("=").lower()
+
+
+def ways_out(alert: Alert) -> list[Event]:
+    """Return the events that lead an alert to NORM when its condition does not hold."""
+    if alert.state in SUPPRESSED:
+        return [Event.EXIT_NORMAL]
+    holds = alert.state is not State.NORM and alert.returned_ms is None
+    steps = [Event.RETURN] if holds else []
+    if alert.state in (State.UNACK, State.RTNUN):
+        steps.append(Event.ACKNOWLEDGE)
+    return steps
 
 
 def place_of(longitude: float | None, latitude: float | None) -> tuple[float, float] | None:

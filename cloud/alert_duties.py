@@ -43,6 +43,10 @@ class Duties:
         """Read which gateways are away."""
         return cls(rules, policy, Outages.load(connection, policy))
 
+    def change(self, rules: RuleSet) -> None:
+        """Take other rules, which are in force from now on."""
+        self._rules = dict(rules.by_id) | OWN_RULES
+
     def heard(self, gateway: str, *, online: bool, now_ms: int) -> None:
         """Take note that a gateway came or went."""
         self._outages.heard(gateway, online=online, now_ms=now_ms)

@@ -5,18 +5,18 @@ Every function works in its caller's transaction. Ids sort by the time the troub
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import sqlalchemy as sa
 
 from cloud import alert_rows
-from cloud.alert_book import RAISED, RETURNED, AlertChange, Book, alert_id
+from cloud.alert_book import NO_LONGER_APPLIES, RAISED, RETURNED, AlertChange, Book, alert_id
 from cloud.alert_rows import Alert, AlertEvent
 from cloud.core.alert_policy import POLICY, AlertPolicy
 from cloud.core.isa_18_2 import Event, State, states_with
-from cloud.core.model import ConditionBegan, ConditionEvent, ConditionRose
+from cloud.core.model import ConditionBegan, ConditionEnded, ConditionEvent, ConditionRose
 from cloud.core.rules import RuleSet
 from cloud.core.topology import OWN_RULES
 from cloud.errors import ConflictError
@@ -39,9 +39,11 @@ __all__ = [
     "get_alert",
     "list_alerts",
     "people_may",
+    "withdraw",
 ]
 
 MOST_PER_PAGE = 500
+RULES_AT_ONCE = 500  # below every engine's limit of bound parameters
 
 
 class Record(StrEnum):
@@ -92,6 +94,40 @@ def apply(
             book.rose(event)
         else:
             book.ended(event)
+    book.write(connection)
+    return book.changes
+
+
+def withdraw(
+    connection: sa.Connection,
+    notes: Mapping[str, str],
+    ended: Sequence[ConditionEnded],
+    at_ms: int,
+    recorded_ms: int,
+    policy: AlertPolicy = POLICY,
+) -> list[AlertChange]:
+    """Close the open alerts of rules that are gone or changed, and of conditions that ended so.
+
+    Args: notes: by rule, what became of it. ended: what the change of rules ended, also where a
+          rule only applies no more. at_ms: the moment of the change.
+    """
+    table = schema.alerts
+    rules = sorted({*notes, *(one.rule for one in ended)})
+    pairs = {(one.rule, one.series): one.observed_ms for one in ended}
+    query = sa.select(table).where(table.c.state != State.NORM.value).order_by(table.c.id)
+    found: list[Alert] = []
+    for at in range(0, len(rules), RULES_AT_ONCE):
+        some = query.where(table.c.rule.in_(rules[at : at + RULES_AT_ONCE]))
+        rows = connection.execute(some.with_for_update())
+        found += (
+            alert
+            for alert in map(alert_rows.alert_of, rows)
+            if alert.rule in notes or (alert.rule, alert.series) in pairs
+        )
+    book = Book.of(connection, found, recorded_ms, policy)
+    for alert in found:
+        moment_ms = pairs.get((alert.rule, alert.series), max(at_ms, alert.observed_ms))
+        book.withdraw(alert, moment_ms, notes.get(alert.rule, NO_LONGER_APPLIES))
     book.write(connection)
     return book.changes
 

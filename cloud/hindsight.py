@@ -22,8 +22,8 @@ from cloud.core.columns import Columns
 from cloud.core.evaluate import Engine
 from cloud.core.hindsight import Replay
 from cloud.core.model import Series
-from cloud.core.rules import RuleSet
-from cloud.core.schedule import DayHours, cut_for
+from cloud.core.rule_changes import RuleHistory
+from cloud.core.successions import Engines
 from cloud.reconciling import Reconciliation, tell_of, untold
 from cloud.state import schema
 from cloud.state.database import Database
@@ -77,7 +77,7 @@ class Hindsight:
     def __init__(
         self,
         database: Database,
-        rules: RuleSet,
+        history: RuleHistory,
         zone: ZoneInfo,
         clock: Clock,
         past: Past,
@@ -85,7 +85,7 @@ class Hindsight:
         policy: AlertPolicy = POLICY,
     ) -> None:
         self._database = database
-        self._rules = rules
+        self._history = history
         self._zone = zone
         self._clock = clock
         self._past = past
@@ -95,6 +95,11 @@ class Hindsight:
         self._untold: set[int] = set()  # series where something holds that nobody was told
         self._study: _Study | None = None
         self._rested_s = -LONGEST_S  # not before this, while there are messages to take
+
+    def change(self, history: RuleHistory) -> None:
+        """Take the rules as they have come into force; a pass under way begins again."""
+        self._history = history
+        self._study = None
 
     def load(self, connection: sa.Connection) -> None:
         """Read who waits."""
@@ -226,11 +231,10 @@ class Hindsight:
 
         heard_ms: by series, where time has not yet told the silence since.
         """
-        hours = cut_for(DayHours(), self._rules.rules)
-        engine = Engine(self._rules.rules, self._zone, hours, only=frozenset({device}))
-        engine.bind([*series, *compared])
         numbers = [one.id for one in series]
-        late_ms, reach_ms = self._waiting[device].from_ms, min(engine.reach_ms(), REACH_MS)
+        engines = Engines(self._history, self._zone, frozenset({device}), [*series, *compared])
+        late_ms = self._waiting[device].from_ms
+        reach_ms = min(engines.reach_ms(late_ms), REACH_MS)
         kept_ms = self.kept_from_ms(self._clock.now_ms())
         if kept_ms is not None:
             late_ms = max(late_ms, kept_ms)
@@ -243,11 +247,13 @@ class Hindsight:
             from_ms = min(begun) - reach_ms
             raised = condition_log.raised_before(connection, numbers, from_ms)
         record = condition_log.since(connection, numbers, from_ms)
-        return Replay(engine, late_ms, raised, record), from_ms
+        engine, *later = engines.since(from_ms)
+        lag_ms = round(self._policy.lag_s * 1000)
+        return Replay(engine, late_ms, raised, record, later, lag_ms), from_ms
 
     def _has_levels(self, rule: str) -> bool:
-        known = self._rules.by_id.get(rule)
-        return known is not None and bool(known.higher)
+        found = (one.rules.by_id.get(rule) for one in self._history.sets)
+        return any(known is not None and known.higher for known in found)
 
     def _feed(self, study: _Study, until_ms: int) -> None:
         every = sorted({number for numbers in study.reads.values() for number in numbers})
@@ -271,7 +277,7 @@ class Hindsight:
             if study.newest_ms.get(number, 0) < now_ms - STALE_MS
         }
         with self._database.write() as connection:
-            reconciliation = Reconciliation(connection, self._rules, now_ms, self._policy)
+            reconciliation = Reconciliation(connection, self._history, now_ms, self._policy)
             for device, replay in study.replays.items():
                 replay.pass_time(live.watermark_ms)
                 reconciliation.settle(replay, study.series[device], stale)

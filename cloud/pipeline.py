@@ -23,13 +23,15 @@ from cloud.core.alert_policy import POLICY, AlertPolicy
 from cloud.core.columns import Columns, concatenate
 from cloud.core.evaluate import Engine
 from cloud.core.model import ConditionEvent
+from cloud.core.rule_changes import DatedSet
 from cloud.core.rules import RuleSet
-from cloud.core.schedule import DayHours, cut_for
+from cloud.core.successions import engine_of
 from cloud.core.waiting import BOUNDS, Bounds
 from cloud.desk import Desk
 from cloud.gatehouse import Gatehouse
 from cloud.hindsight import REACH_MS, Hindsight
 from cloud.series import hot
+from cloud.standing_rules import StandingRules, close_alerts
 from cloud.state import inbox, ledger, schema
 from cloud.state.database import Database
 from cloud.state.registry import told_state
@@ -65,10 +67,9 @@ class Line:
         policy: AlertPolicy = POLICY,
     ) -> None:
         self._database = database
-        self._rules = rules
+        self._zone = zone
         self._clock = clock
         self._policy = policy
-        self._engine = Engine(rules.rules, zone, cut_for(DayHours(), rules.rules))
         self._block = 0
         self._snapshot_s = -SNAPSHOT_EVERY_S
         self._accepted = Accepted()
@@ -79,16 +80,25 @@ class Line:
         with database.write() as connection:
             self._gatehouse = Gatehouse.load(connection, bounds)
             self._registry = self._gatehouse.registry
+            self._standing = StandingRules.load(connection, rules, clock.now_ms())
+            self._engine = self._engine_of(self._standing.history.current)
             past = past or hot_past(database)
             voices = Voices(past)
             self._hindsight = Hindsight(
-                database, rules, zone, clock, past, self._registry.series_of, policy
+                database,
+                self._standing.history,
+                zone,
+                clock,
+                past,
+                self._registry.series_of,
+                policy,
             )
             self._hindsight.load(connection)
             self._desk = Desk(self._gatehouse, voices, self._number, self._commit)
             self._batches = ledger.BatchLedger()
-            self._duties = Duties.load(connection, rules, policy)
+            self._duties = Duties.load(connection, self._standing.current, policy)
             self._restore(connection)
+            self._follow_files(connection, rules)
 
     def take(self, received: Sequence[Message]) -> Taken:
         """Commit what the messages say, and tell what to acknowledge.
@@ -109,13 +119,8 @@ class Line:
                 work.counts["readings_late"] += self._gatehouse.history.late(
                     columns, self._registry.device_of_series, now_ms
                 )
-            events: list[ConditionEvent] = [
-                *self._engine.bind(work.bound),
-                *self._engine.evaluate(_believable(columns, now_ms)),
-                *self._pass_time(now_ms),
-            ]
-            changes = work.alerts + self._alert(connection, events)
-            self._note_late(work)
+            changes = work.alerts + self._evaluate(work, _believable(columns, now_ms))
+            self._note_late(connection, now_ms)
             self._hindsight.heard(connection, columns, now_ms)
             self._batches.save(connection, work.touched, now_ms)
             self._gatehouse.flush(connection, now_ms)
@@ -144,7 +149,10 @@ class Line:
         with self._database.read() as connection:
             if inbox.has_decisions(connection):
                 return False
-            return not self._duties.is_due(connection, self._clock.now_ms())
+            now_ms = self._clock.now_ms()
+            if self._standing.has_news(connection, now_ms):
+                return False
+            return not self._duties.is_due(connection, now_ms)
 
     def has_history(self, *, busy: bool) -> bool:
         """Whether late readings wait to be looked at now. busy: messages wait to be taken."""
@@ -237,6 +245,7 @@ class Line:
         if self._clock.monotonic_s() - self._settled_s >= SETTLE_EVERY_S:
             self._settled_s = self._clock.monotonic_s()
             self._desk.settle(work)
+            self._standing.look(work.connection)
             work.alerts += len(self._duties.step(work.connection, work.now_ms))
             self._prune(work)
 
@@ -267,10 +276,58 @@ class Line:
         work.counts["readings_stored"] += len(readings)
         work.columns.append(self._columns(work, sender, readings))
 
+    def _evaluate(self, work: Work, columns: Columns) -> int:
+        """Find what readings and time make so; return how many alerts it changed.
+
+        What was read before rules' moment is evaluated with those before them.
+        """
+        connection, changes = work.connection, 0
+        events: list[ConditionEvent] = [*self._engine.bind(work.bound)]
+        for one in self._standing.due(work.now_ms):
+            before = columns.observed_ms < one.from_ms
+            events += self._engine.evaluate(columns.take(before))
+            changes += self._alert(connection, events)
+            columns, events = columns.take(~before), []
+            changes += self._change_rules(connection, one, work.now_ms)
+        events += self._engine.evaluate(columns)
+        events += self._pass_time(work.now_ms)
+        return changes + self._alert(connection, events)
+
+    def _change_rules(self, connection: sa.Connection, one: DatedSet, now_ms: int) -> int:
+        """Evaluate with another set from now on; its memory is saved in the same transaction."""
+        lag_ms = round(self._policy.lag_s * 1000)
+        told = self._engine.advance(one.from_ms - lag_ms) if self._may_pass_time() else []
+        changes = self._alert(connection, told)
+        before = self._standing.current
+        self._standing.take(connection, one, now_ms)
+        engine = self._engine_of(one)
+        engine.bind(self._registry.all_series())
+        ended = engine.succeed(self._engine)
+        closed = close_alerts(connection, (before, one), ended, now_ms, self._policy)
+        self._engine = engine
+        self._duties.change(one.rules)
+        self._hindsight.change(self._standing.history)
+        self._snapshot_s = -SNAPSHOT_EVERY_S  # so that no restart replays across the change
+        return changes + len(closed)
+
+    def _follow_files(self, connection: sa.Connection, files: RuleSet) -> None:
+        """Take what the files say now, and what has become due since the last stop."""
+        now_ms = self._clock.now_ms()
+        self._standing.follow_files(connection, files, self._zone, now_ms)
+        due = self._standing.due(now_ms)
+        for one in due:
+            self._change_rules(connection, one, now_ms)
+        if due:
+            self._note_late(connection, now_ms)
+            self._save(connection)
+
+    def _engine_of(self, one: DatedSet) -> Engine:
+        return engine_of(self._standing.history, one, self._zone)
+
     def _alert(self, connection: sa.Connection, events: Sequence[ConditionEvent]) -> int:
         """Write down what became of the conditions; the time is as near the commit as can be."""
         now_ms = self._clock.now_ms()
-        changes = alerts.apply(connection, events, self._rules, now_ms, self._policy)
+        changes = alerts.apply(connection, events, self._standing.current, now_ms, self._policy)
         condition_log.append(connection, events, changes)
         return len(changes)
 
@@ -283,13 +340,13 @@ class Line:
             return []
         return self._engine.advance(now_ms - round(self._policy.lag_s * 1000))
 
-    def _note_late(self, work: Work) -> None:
+    def _note_late(self, connection: sa.Connection, now_ms: int) -> None:
         """Have the devices wait for the historical pass whose readings came too late."""
         late: dict[str, int] = {}
         for series, at_ms in self._engine.belated().items():
             device = self._registry.device_of_series(series).id
             late[device] = min(at_ms, late.get(device, at_ms))
-        self._hindsight.note(work.connection, late, work.now_ms)
+        self._hindsight.note(connection, late, now_ms)
 
     def _restore(self, connection: sa.Connection) -> None:
         """Bring the engine to where it was at the last commit: the snapshot, then the blocks.
@@ -318,7 +375,7 @@ class Line:
             {
                 "id": 1,
                 "block": self._block,
-                "rules": self._rules.fingerprint,
+                "rules": self._standing.current.fingerprint,
                 "data": self._engine.snapshot(),
             },
         )

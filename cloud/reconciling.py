@@ -15,16 +15,17 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from cloud import alert_rows, alerts, condition_log
-from cloud.alert_book import Book, alert_id
+from cloud.alert_book import Book, alert_id, ways_out
 from cloud.alert_rows import Alert, AlertEvent, Remark
 from cloud.alert_topics import message_of
 from cloud.core.alert_policy import POLICY, AlertPolicy
-from cloud.core.hindsight import Pair, Recorded, Replay, assign, episodes
-from cloud.core.isa_18_2 import SUPPRESSED, Event, State
+from cloud.core.hindsight import Pair, Recorded, Replay, assign, episodes, equal
+from cloud.core.isa_18_2 import Event, State
 from cloud.core.isa_18_2 import apply as next_state
 from cloud.core.model import ConditionBegan, ConditionEnded, ConditionEvent, Severity
 from cloud.core.reminders import next_due_ms
-from cloud.core.rules import RuleSet
+from cloud.core.rule_changes import RuleHistory
+from cloud.core.rules import Rule
 from cloud.state import schema
 from cloud.state.values import values_of
 
@@ -40,13 +41,14 @@ class Reconciliation:
     def __init__(
         self,
         connection: sa.Connection,
-        rules: RuleSet,
+        history: RuleHistory,
         now_ms: int,
         policy: AlertPolicy = POLICY,
     ) -> None:
         self.counts: Counter[str] = Counter()
         self._connection = connection
-        self._rules = rules
+        self._history = history
+        self._rules = history.current.rules
         self._now_ms = now_ms
         self._policy = policy
         self._lines: list[dict[str, object]] = []
@@ -60,9 +62,9 @@ class Reconciliation:
         """
         old, running = self._before(replay, series)
         is_open = condition_log.open_alerts(self._connection, series)
-        for pair in sorted(replay.engine.pairs()):
+        for pair in sorted(replay.pairs()):
             new = replay.events.get(pair, [])
-            if pair[1] in series and new != [one.event for one in old[pair]]:
+            if pair[1] in series and not equal(new, [one.event for one in old[pair]]):
                 given = assign(running.get(pair, ""), old[pair], new, is_open.get(pair, ""))
                 touched = {one.alert for one in old[pair]} | {running.get(pair, "")}
                 kept = {one.alert for one in given} | {running.get(pair, "")}
@@ -132,9 +134,7 @@ class Reconciliation:
             self._raised.append(begins)
             return
         book = Book.load(self._connection, {begins.series}, self._now_ms, self._policy)
-        alert = replace(
-            book.first(begins, self._rules.by_id[begins.rule]), id=new, historical=True, version=1
-        )
+        alert = replace(book.first(begins, self._rule(begins)), id=new, historical=True, version=1)
         if isinstance(last, ConditionEnded):
             alert = replace(alert, returned_ms=last.ended_ms, ended_ms=last.observed_ms)
         else:
@@ -144,6 +144,10 @@ class Reconciliation:
             what = Event.RETURN if isinstance(event, ConditionEnded) else Event.CONDITION
             self._line(alert, alert, what, event.observed_ms, event.value)
         self.counts["alerts_historical"] += 1
+
+    def _rule(self, begins: ConditionBegan) -> Rule:
+        found = self._history.rule(begins.rule, begins.rule_version)
+        return found or self._rules.by_id[begins.rule]
 
     def _correct(
         self, alert: Alert, events: Sequence[ConditionEvent], *, tell: bool, returns: bool
@@ -173,7 +177,7 @@ class Reconciliation:
         """Close an alert of a condition that never was, or that is one with another alert's."""
         tell = not alert.historical and alert.refuted_ms is None
         changed = alert
-        for event in _ways_out(alert):
+        for event in ways_out(alert):
             after = replace(
                 changed,
                 state=next_state(changed.state, event),
@@ -287,16 +291,6 @@ def tell_of(connection: sa.Connection, series: Collection[int], now_ms: int) -> 
 
 def _holds(alert: Alert) -> bool:
     return alert.state is not State.NORM and alert.returned_ms is None
-
-
-def _ways_out(alert: Alert) -> list[Event]:
-    """Return the events that lead an alert to NORM when its condition does not hold."""
-    if alert.state in SUPPRESSED:
-        return [Event.EXIT_NORMAL]
-    steps = [Event.RETURN] if _holds(alert) else []
-    if alert.state in (State.UNACK, State.RTNUN):
-        steps.append(Event.ACKNOWLEDGE)
-    return steps
 
 
 def _retimed(alert: Alert, events: Sequence[ConditionEvent]) -> Alert:

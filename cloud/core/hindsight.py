@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cloud.core.columns import Columns
 from cloud.core.evaluate import Engine
@@ -36,11 +36,14 @@ class Replay:
     """A stretch evaluated anew, by an engine of its own.
 
     Until a pair's own moment the record is right, and the engine is held to it; from then on the
-    engine is. That moment is `late_ms`, or where the last condition that another version of the
-    rule began is through, or the rule did not apply for a while: what was found then stays.
+    engine is. That moment is `late_ms`, or where the last condition that a version of the rule
+    began which no engine here has is through, or the rule did not apply for a while: what was
+    found then stays.
 
     Args: engine: fresh, with the series bound. raised: what held before the first reading to be
-          fed. record: what was recorded from that reading on, in order of time.
+          fed. record: what was recorded from that reading on, in order of time. later: engines of
+          the rules that came into force since, each from its since_ms on. lag_ms: how far behind
+          such a moment time had been passed.
     """
 
     def __init__(
@@ -49,13 +52,19 @@ class Replay:
         late_ms: int,
         raised: Mapping[Pair, Recorded],
         record: Sequence[Recorded],
+        later: Sequence[Engine] = (),
+        lag_ms: int = 30_000,
     ) -> None:
         self.engine = engine
+        self._later = list(later)
+        self._lag_ms = lag_ms
+        self._moments = frozenset(one.since_ms for one in later)
         self.late_ms = late_ms
         self.events: dict[Pair, list[ConditionEvent]] = defaultdict(list)
-        self._versions = {rule.id: rule.version for rule in engine.rules}
-        self._watched = engine.pairs()
-        self._free_from = self._moments(raised, record)
+        engines = [engine, *later]
+        self._versions = {(rule.id, rule.version) for one in engines for rule in one.rules}
+        self._watched = {pair for one in engines for pair in one.pairs()}
+        self._free_from = self._freed(raised, record)
         self._bound = frozenset(self._free_from)  # to what another version of their rule found
         self._raised = {pair for pair in raised if pair in self._watched}
         held = (one for one in record if one.pair in self._watched)
@@ -71,15 +80,35 @@ class Replay:
         """From when on there may be events of this replay."""
         return min([self.late_ms, *self._free_from.values()])
 
+    def pairs(self) -> set[Pair]:
+        """Return every rule and series that is watched at any time."""
+        return self._watched
+
     def feed(self, readings: Columns, until_ms: int) -> None:
         """Evaluate all readings of the stretch's next piece, up to before until_ms."""
-        while self._record and self._record[0].event.observed_ms < until_ms:
-            at_ms = self._record[0].event.observed_ms
-            before = readings.observed_ms <= at_ms
+        while (at_ms := self._next_stop_ms()) < until_ms:
+            changes = bool(self._later) and self._later[0].since_ms == at_ms
+            before = readings.observed_ms < at_ms + (not changes)
             self._evaluate(readings.take(before))
             readings = readings.take(~before)
-            self._hold_to_record(at_ms)
+            if changes:
+                self._change()
+            else:
+                self._hold_to_record(round(at_ms))
         self._evaluate(readings)
+
+    def _next_stop_ms(self) -> float:
+        """Return when rules change next, or the record says something."""
+        changes = self._later[0].since_ms if self._later else math.inf
+        said = self._record[0].event.observed_ms if self._record else math.inf
+        return min(changes, said)
+
+    def _change(self) -> None:
+        engine = self._later.pop(0)
+        self._keep(self.engine.advance(engine.since_ms - self._lag_ms))
+        self._keep(engine.succeed(self.engine))
+        engine.belated()
+        self.engine = engine
 
     def pass_time(self, watermark_ms: int) -> None:
         """Let time make of the stretch what it makes by itself, as the live engine has."""
@@ -116,7 +145,7 @@ class Replay:
         held = {pair for pair in self._raised if self.free_from(pair) > at_ms}
         self.engine.adopt(free | held, at_ms)
 
-    def _moments(
+    def _freed(
         self, raised: Mapping[Pair, Recorded], record: Sequence[Recorded]
     ) -> dict[Pair, int]:
         """Return from when on a pair is free, where that is later than late_ms."""
@@ -125,7 +154,7 @@ class Replay:
         for one in record:
             began = running.get(one.pair, one)
             running[one.pair] = began
-            is_current = self._is_current(began.event) and not _is_withdrawal(one.event)
+            is_current = self._is_current(began.event) and not self._is_foreign(one.event)
             if not is_current and one.event.observed_ms >= self.late_ms:
                 moments[one.pair] = one.event.observed_ms + 1
             if isinstance(one.event, ConditionEnded):
@@ -135,7 +164,11 @@ class Replay:
     def _is_current(self, event: ConditionEvent) -> bool:
         if not isinstance(event, ConditionBegan):
             return True
-        return self._versions.get(event.rule) == event.rule_version
+        return (event.rule, event.rule_version) in self._versions
+
+    def _is_foreign(self, event: ConditionEvent) -> bool:
+        """Whether an end is neither of a reading nor of a change of rules that is made here."""
+        return _is_withdrawal(event) and event.observed_ms not in self._moments
 
 
 def _is_withdrawal(event: ConditionEvent) -> bool:
@@ -176,10 +209,26 @@ def episodes(record: Sequence[Recorded], running: str) -> list[Episode]:
                 events=tuple(one.event for one in cut),
                 alert=running if is_running else cut[0].alert,
                 from_ms=begun.began_ms if begun else -math.inf,
-                until_ms=last.observed_ms if isinstance(last, ConditionEnded) else math.inf,
+                until_ms=_until_ms(last),
             )
         )
     return found
+
+
+def _until_ms(last: ConditionEvent | None) -> float:
+    """Return until when a condition held; one that was withdrawn held until just before."""
+    if not isinstance(last, ConditionEnded):
+        return math.inf
+    return last.observed_ms - _is_withdrawal(last)
+
+
+def equal(some: Sequence[ConditionEvent], others: Sequence[ConditionEvent]) -> bool:
+    """Whether events are the same. What has no value is NaN, which is not itself."""
+    return list(map(_comparable, some)) == list(map(_comparable, others))
+
+
+def _comparable(event: ConditionEvent) -> ConditionEvent:
+    return replace(event, value=-math.inf) if math.isnan(event.value) else event
 
 
 def assign(

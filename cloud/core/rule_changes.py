@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from datetime import date
 from enum import StrEnum
 from functools import cached_property
 
+import msgspec
+
+from cloud.core.narrowing import settled
 from cloud.core.rules import Rule, RuleSet
 
 NOT_SAID = ("id", "version", "beats")  # a name, and what follows from the other rules
@@ -61,6 +66,19 @@ class RuleHistory:
     @cached_property
     def _moments(self) -> list[int]:
         return [one.from_ms for one in self.sets]
+
+
+def digest(rules: Rule | Sequence[Rule]) -> str:
+    """Return SHA-256 in hex over all that a rule, or a set of them, says."""
+    return hashlib.sha256(msgspec.json.encode(rules, order="deterministic")).hexdigest()
+
+
+def laid_over(rules: Iterable[Rule], over: Iterable[Rule], on: date) -> RuleSet:
+    """Return rules with others added, or in place of those of the same id, as it is on a date."""
+    changed = {rule.id: rule for rule in over}
+    every = [*(rule for rule in rules if rule.id not in changed), *changed.values()]
+    whole = tuple(settled(sorted(every, key=lambda rule: rule.id), on))
+    return RuleSet(rules=whole, fingerprint=digest(whole))
 
 
 class Changed(StrEnum):

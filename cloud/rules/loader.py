@@ -5,19 +5,17 @@ A rule's version is its file's and a hash of all that the rule says, so that it 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from cloud.core import signals
 from cloud.core.calendar import NO_HOLIDAYS, DayKind, Holidays, Times
 from cloud.core.checks import VALUE, Expression, Value
 from cloud.core.narrowing import settled
+from cloud.core.rule_changes import digest
 from cloud.core.rules import Counted, Direction, Level, Rule, RuleSet, Schedule
 from cloud.core.schedule import parse_clock
 from cloud.core.signals.formula import parse
@@ -90,7 +88,7 @@ def load_rules(
             on,
         )
     )
-    return RuleSet(rules=kept, fingerprint=_digest(kept))
+    return RuleSet(rules=kept, fingerprint=digest(kept))
 
 
 def load_file(path: Path, holidays: Holidays = NO_HOLIDAYS) -> list[Rule]:
@@ -230,8 +228,4 @@ def _counted(told: NOfM | None) -> Counted | None:
 
 
 def _versioned(rule: Rule) -> Rule:
-    return replace(rule, version=f"{rule.version}-{_digest(rule)[:8]}")
-
-
-def _digest(what: Rule | Sequence[Rule]) -> str:
-    return hashlib.sha256(msgspec.json.encode(what, order="deterministic")).hexdigest()
+    return replace(rule, version=f"{rule.version}-{digest(rule)[:8]}")

@@ -39,6 +39,7 @@ from cloud.state.tables.notify import (
     notify_stories,
 )
 from cloud.state.tables.people import accounts, audit, sessions
+from cloud.state.tables.rules import rule_sets, rule_versions
 from cloud.state.tables.sending import (
     device_periods,
     devices,
@@ -119,6 +120,8 @@ __all__ = [
     "rollup_due",
     "rollup_files",
     "rollup_tiers",
+    "rule_sets",
+    "rule_versions",
     "seals",
     "series",
     "service_requests",

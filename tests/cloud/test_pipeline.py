@@ -233,12 +233,12 @@ def test_a_condition_goes_on_across_a_restart(
     assert (alert.began_ms, alert.state) == (clock.now_ms() - 5000, "RTNUN")
 
 
-def test_an_alert_whose_rule_is_gone_returns(
+def test_an_alert_whose_rule_is_gone_is_closed(
     line: Line, database: Database, clock: ManualClock
 ) -> None:
     line.take([birth(), batch(clock, 1, 3.5, 3.5, 3.5)])
     Line(database, RuleSet(rules=(), fingerprint="none"), ZONE, clock)
-    assert [row.state for row in rows(database, schema.alerts)] == ["RTNUN"]
+    assert [row.state for row in rows(database, schema.alerts)] == ["NORM"]
 
 
 def test_a_reading_from_the_future_is_stored_and_believed_by_no_rule(

@@ -261,7 +261,7 @@ class Book:
         """Return the alert that a condition's beginning makes, before anything happened to it."""
         of, policy = self.watched[event.series], self.policy
         return Alert(
-            id=alert_id(event.began_ms, event.rule, event.series),
+            id=alert_id(event.began_ms, event.rule, event.series, event.rule_version),
             rule=event.rule,
             rule_version=event.rule_version,
             rule_source=rule.provenance,
@@ -359,9 +359,12 @@ class Book:
                 connection.execute(sa.insert(table), rows)
 
 
-def alert_id(began_ms: int, rule: str, series: int) -> str:
-    """Return an occurrence's id: 20 characters that sort by began_ms, the same in every replay."""
-    digest = hashlib.sha256(f"{rule}\n{series}".encode()).digest()[:6]
+def alert_id(began_ms: int, rule: str, series: int, version: str = "") -> str:
+    """Return an occurrence's id: 20 characters that sort by began_ms, the same in every replay.
+
+    What another version of a rule found is another occurrence, though it began at the same reading.
+    """
+    digest = hashlib.sha256(f"{rule}\n{series}\n{version}".encode()).digest()[:6]
     packed = max(began_ms, 0).to_bytes(6, "big") + digest
     # base32hex keeps the order of the bytes; 6 bytes of milliseconds reach the year 10889.
     return base64.b32hexencode(packed).decode().rstrip("=").lower()

@@ -79,7 +79,7 @@ def shelve(
 ) -> None:
     """Shelve an alert for a time; what still holds then is raised."""
     with _acting(config_file) as (config, connection, by):
-        rules, policy = build.rules(config).by_id, config.alerts.policy
+        rules, policy = build.rules_in_force(config, connection).by_id, config.alerts.policy
         changed = alert_desk.shelve(connection, alert, reason, hours * HOUR_S, by, rules, policy)
     typer.echo(f"{alert} is {changed.state}")
 
@@ -87,7 +87,7 @@ def shelve(
 def unshelve(config_file: ConfigFile, alert: AlertId) -> None:
     """End a shelving before its time."""
     with _acting(config_file) as (config, connection, by):
-        rules, policy = build.rules(config).by_id, config.alerts.policy
+        rules, policy = build.rules_in_force(config, connection).by_id, config.alerts.policy
         changed = alert_desk.unshelve(connection, alert, by, rules, policy)
     typer.echo(f"{alert} is {changed.state}")
 
@@ -118,7 +118,7 @@ def maintenance(
             until_ms=from_ms + round(hours * HOUR_S * 1000),
             reason=reason,
         )
-        hold = alert_desk.plan(connection, plan, by, build.rules(config).by_id)
+        hold = alert_desk.plan(connection, plan, by, build.rules_in_force(config, connection).by_id)
     typer.echo(f"{hold.id}: {_words(hold, config.zone)}")
 
 
@@ -143,7 +143,7 @@ def out_of_service(
             until_ms=None,
             reason=reason,
         )
-        hold = alert_desk.plan(connection, plan, by, build.rules(config).by_id)
+        hold = alert_desk.plan(connection, plan, by, build.rules_in_force(config, connection).by_id)
     typer.echo(f"{hold.id}: {_words(hold, config.zone)}")
 
 
@@ -167,7 +167,7 @@ def end(
 ) -> None:
     """End a hold now, or call off one that is planned; what still holds is raised."""
     with _acting(config_file) as (config, connection, by):
-        rules, policy = build.rules(config).by_id, config.alerts.policy
+        rules, policy = build.rules_in_force(config, connection).by_id, config.alerts.policy
         ended = alert_desk.end_hold(connection, hold, by, rules, policy)
     typer.echo(f"{hold} has ended: {alert_desk.scope(ended)}")
 

@@ -11,7 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from cloud.calendar_files import load_calendars
+import sqlalchemy as sa
+
+from cloud import rule_sets
 from cloud.cases import CASE_SYSTEMS, others, outbox, timers
 from cloud.cases.file_store import FileStore
 from cloud.cases.forgetting import Forgetting
@@ -25,7 +27,8 @@ from cloud.intake import MqttIntake
 from cloud.notify import worker as notify
 from cloud.pipeline import Line
 from cloud.ports import OpenedStore, SeriesStore
-from cloud.rules.loader import RuleSet, load_rules
+from cloud.rules.loader import RuleSet
+from cloud.rules.source import RuleSource
 from cloud.rules.warnings import warnings
 from cloud.series import Site, open_store
 from cloud.series.importing import Imported, Importer, Part
@@ -105,16 +108,25 @@ def file_store(config: CloudConfig) -> FileStore:
     return FileStore(config.data / FILES, config.cases.files.bounds)
 
 
-def rules(config: CloudConfig, instead: Path | None = None) -> RuleSet:
-    """Load the rules; those of a file take the place of theirs. Raises: RuleError with all."""
-    return load_rules(
-        config.rules.presets,
-        config.rules.files,
-        config.rules.overrides,
-        datetime.now(UTC).astimezone(config.zone).date(),
-        load_calendars(config.rules.calendar),
-        instead,
+def rule_source(config: CloudConfig) -> RuleSource:
+    """Return where the rules are from."""
+    return RuleSource(
+        presets=tuple(config.rules.presets),
+        files=tuple(config.rules.files),
+        overrides=config.rules.overrides,
+        calendar=config.rules.calendar,
     )
+
+
+def rules(config: CloudConfig) -> RuleSet:
+    """Load the rules as the files say them. Raises: RuleError with every problem."""
+    return rule_source(config).load(datetime.now(UTC).astimezone(config.zone).date())
+
+
+def rules_in_force(config: CloudConfig, connection: sa.Connection) -> RuleSet:
+    """Return what intake evaluates with; before its first start, what the files say."""
+    current = rule_sets.current(connection)
+    return rule_sets.rules_of(connection, current.number) if current else rules(config)
 
 
 def run_intake(config: CloudConfig, stop: threading.Event) -> None:

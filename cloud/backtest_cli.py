@@ -15,7 +15,9 @@ from cloud.backtest import backtest as tested
 from cloud.config import load
 from cloud.core.backtest import EXAMPLES
 from cloud.core.backtest_figures import Example, Figures
+from cloud.core.rule_changes import laid_over
 from cloud.durations import milliseconds
+from cloud.standing_rules import local_date
 from cloud.state.migrate import require_current
 from contract.clock import SystemClock, iso_utc
 
@@ -44,9 +46,12 @@ def backtest(
     clock = SystemClock()
     until_ms = clock.now_ms()
     from_ms = until_ms - milliseconds("--since", since)
-    current, changed = build.rules(config), build.rules(config, rules_file)
+    over = build.rule_source(config).changes_in(rules_file)
     database = build.open_database(config)
     require_current(database)
+    with database.read() as connection:
+        current = build.rules_in_force(config, connection)
+    changed = laid_over(current.rules, over, local_date(until_ms, config.zone))
     told_s = clock.monotonic_s()
 
     def tell(done_ms: int, of_ms: int) -> None:

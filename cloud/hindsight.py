@@ -249,7 +249,7 @@ class Hindsight:
         record = condition_log.since(connection, numbers, from_ms)
         engine, *later = engines.since(from_ms)
         lag_ms = round(self._policy.lag_s * 1000)
-        return Replay(engine, late_ms, raised, record, later, lag_ms), from_ms
+        return Replay(engine, late_ms, raised, record, later, self._history, lag_ms), from_ms
 
     def _has_levels(self, rule: str) -> bool:
         found = (one.rules.by_id.get(rule) for one in self._history.sets)

@@ -8,6 +8,7 @@ one that was told of and does not hold.
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
@@ -29,6 +30,8 @@ from cloud.core.rules import Rule
 from cloud.state import schema
 from cloud.state.values import values_of
 
+Running = tuple[str, str]  # the alert of what held before a stretch, and the rule's version
+NOTHING: Running = "", ""
 LATE_NOTE = "late readings"  # in the history of what they changed
 
 
@@ -65,23 +68,24 @@ class Reconciliation:
         for pair in sorted(replay.pairs()):
             new = replay.events.get(pair, [])
             if pair[1] in series and not equal(new, [one.event for one in old[pair]]):
-                given = assign(running.get(pair, ""), old[pair], new, is_open.get(pair, ""))
-                touched = {one.alert for one in old[pair]} | {running.get(pair, "")}
-                kept = {one.alert for one in given} | {running.get(pair, "")}
+                alert, version = running.get(pair, NOTHING)
                 still_open = is_open.get(pair, "")
+                given = assign(alert, old[pair], new, still_open, version)
+                touched = {one.alert for one in old[pair]} | {alert}
+                kept = {one.alert for one in given} | {alert}
                 if still_open in touched - kept:
                     still_open = ""
                 condition_log.forget(self._connection, pair, replay.free_from(pair))
-                named = self._name(given, running.get(pair, ""), still_open)
-                self._pair(named, touched, bool(running.get(pair)), pair[1] not in stale)
+                named = self._name(given, (alert, version), still_open)
+                self._pair(named, touched, bool(alert), pair[1] not in stale)
         self._write()
 
     def _before(
         self, replay: Replay, series: Collection[int]
-    ) -> tuple[dict[Pair, list[Recorded]], dict[Pair, str]]:
+    ) -> tuple[dict[Pair, list[Recorded]], dict[Pair, Running]]:
         """Return the record of each pair's stretch, and the alerts of what held before it."""
         held = condition_log.raised_before(self._connection, series, replay.first_ms)
-        running = {pair: one.alert for pair, one in held.items()}
+        running = {pair: _running(one) for pair, one in held.items()}
         old: dict[Pair, list[Recorded]] = defaultdict(list)
         for one in condition_log.since(self._connection, series, replay.first_ms):
             if one.event.observed_ms >= replay.free_from(one.pair):
@@ -89,14 +93,17 @@ class Reconciliation:
             elif isinstance(one.event, ConditionEnded):
                 running.pop(one.pair, None)
             else:
-                running[one.pair] = one.alert
+                running[one.pair] = _running(one)
         return old, running
 
-    def _name(self, given: list[Recorded], running: str, still_open: str) -> list[Recorded]:
+    def _name(self, given: list[Recorded], running: Running, still_open: str) -> list[Recorded]:
         """Find alerts for the conditions that none told of, and write the record."""
         named: list[Recorded] = []
-        for episode in episodes(given, running):
-            alert = episode.alert or self._home(episode.events, still_open)
+        found = episodes(given, *running)
+        versions = {one.version for one in found if one.alert == still_open} - {""}
+        for episode in found:
+            home = still_open if versions <= {episode.version} else ""
+            alert = episode.alert or self._home(episode.events, home)
             named += [Recorded(event=event, alert=alert) for event in episode.events]
         condition_log.write(self._connection, named)
         return named
@@ -105,9 +112,6 @@ class Reconciliation:
         """Correct the alerts of one rule on one series; make those that are not there."""
         found = self._load({one.alert for one in named} | touched)
         known = {alert.id for alert in found}
-        for new in dict.fromkeys(one.alert for one in named if one.alert not in known):
-            events = [one.event for one in named if one.alert == new]
-            self._record(new, events, fresh)
         held = any(_holds(alert) for alert in found)
         holds = not isinstance(named[-1].event, ConditionEnded) if named else running
         events_of = {
@@ -116,14 +120,18 @@ class Reconciliation:
         # Those that close go first: the unique index allows one open alert per rule and series.
         for alert in sorted(found, key=lambda each: bool(events_of[each.id])):
             self._correct(alert, events_of[alert.id], tell=fresh and not held, returns=not holds)
+        for new in dict.fromkeys(one.alert for one in named if one.alert not in known):
+            events = [one.event for one in named if one.alert == new]
+            self._record(new, events, fresh)
 
     def _home(self, events: Sequence[ConditionEvent], open_alert: str) -> str:
         """Return the alert of a condition that no alert told of: often one to be made."""
         begins, last = events[0], events[-1]
         if open_alert and not isinstance(last, ConditionEnded):
             return open_alert
-        began_ms = begins.began_ms if isinstance(begins, ConditionBegan) else begins.observed_ms
-        return alert_id(began_ms, begins.rule, begins.series)
+        if not isinstance(begins, ConditionBegan):
+            return alert_id(begins.observed_ms, begins.rule, begins.series)
+        return alert_id(begins.began_ms, begins.rule, begins.series, begins.rule_version)
 
     def _record(self, new: str, events: Sequence[ConditionEvent], fresh: bool) -> None:
         """Make the alert of a condition that nobody knew of."""
@@ -166,7 +174,9 @@ class Reconciliation:
             changed = self._move(changed, Event.CONDITION, last, tell=tell)
             changed = replace(changed, historical=changed.historical and not tell)
         elif held and not holds:
-            changed = self._move(changed, Event.RETURN, last, tell=returns)
+            withdrawn = math.isnan(last.value)
+            for event in ways_out(changed) if withdrawn else [Event.RETURN]:
+                changed = self._move(changed, event, last, tell=returns and event is Event.RETURN)
         elif changed != alert:
             self._line(alert, changed, Remark.CORRECT, last.observed_ms)
         if changed != alert:
@@ -249,6 +259,11 @@ class Reconciliation:
                 self._connection.execute(sa.insert(table), rows)
         alerts.apply(self._connection, self._raised, self._rules, self._now_ms, self._policy)
         self._lines, self._messages, self._raised = [], [], []
+
+
+def _running(one: Recorded) -> Running:
+    version = "" if isinstance(one.event, ConditionEnded) else one.event.rule_version
+    return one.alert, version
 
 
 def untold(connection: sa.Connection) -> set[int]:

@@ -66,13 +66,16 @@ class StandingRules:
         return bool(self.due(now_ms)) or rule_sets.newest(connection) != self._newest
 
     def due(self, now_ms: int) -> list[DatedSet]:
-        """Return the sets whose moment has come, in order."""
-        return [one for one in self._waiting if one.from_ms <= now_ms]
+        """Return the sets whose moment has come, in order; of one moment the last alone."""
+        last = {one.from_ms: one for one in self._waiting if one.from_ms <= now_ms}
+        return list(last.values())
 
     def take(self, connection: sa.Connection, one: DatedSet, now_ms: int) -> None:
         """Have a set that is due in force."""
-        rule_sets.take(connection, one.number, now_ms)
-        self._waiting.remove(one)
+        passed = [other for other in self._waiting if other.from_ms <= one.from_ms]
+        for other in passed:  # those of the same moment are over before they began
+            rule_sets.take(connection, other.number, now_ms)
+        self._waiting = [other for other in self._waiting if other not in passed]
         self.history = RuleHistory.of([*self.history.sets, one])
         log.info(
             "set %d of rules in force since %s: %d rules",

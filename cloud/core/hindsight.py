@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 from cloud.core.columns import Columns
 from cloud.core.evaluate import Engine
 from cloud.core.model import ConditionBegan, ConditionEnded, ConditionEvent
+from cloud.core.rule_changes import DatedSet, RuleHistory
+from cloud.core.rules import RuleSet
 
 Pair = tuple[str, int]  # rule, series
 
@@ -43,7 +45,7 @@ class Replay:
     Args: engine: fresh, with the series bound. raised: what held before the first reading to be
           fed. record: what was recorded from that reading on, in order of time. later: engines of
           the rules that came into force since, each from its since_ms on. lag_ms: how far behind
-          such a moment time had been passed.
+          such a moment time had been passed. history: all sets that are known, none for these.
     """
 
     def __init__(
@@ -53,17 +55,17 @@ class Replay:
         raised: Mapping[Pair, Recorded],
         record: Sequence[Recorded],
         later: Sequence[Engine] = (),
+        history: RuleHistory | None = None,
         lag_ms: int = 30_000,
     ) -> None:
         self.engine = engine
         self._later = list(later)
         self._lag_ms = lag_ms
-        self._moments = frozenset(one.since_ms for one in later)
         self.late_ms = late_ms
         self.events: dict[Pair, list[ConditionEvent]] = defaultdict(list)
-        engines = [engine, *later]
-        self._versions = {(rule.id, rule.version) for one in engines for rule in one.rules}
-        self._watched = {pair for one in engines for pair in one.pairs()}
+        self._history = history or _history_of(engine, later)
+        self._watched = {pair for one in (engine, *later) for pair in one.pairs()}
+        self._watched |= {one.pair for one in record if self._is_misplaced(one.event)}
         self._free_from = self._freed(raised, record)
         self._bound = frozenset(self._free_from)  # to what another version of their rule found
         self._raised = {pair for pair in raised if pair in self._watched}
@@ -154,21 +156,42 @@ class Replay:
         for one in record:
             began = running.get(one.pair, one)
             running[one.pair] = began
-            is_current = self._is_current(began.event) and not self._is_foreign(one.event)
+            is_current = self._is_known(began.event) and not self._is_foreign(one.event)
             if not is_current and one.event.observed_ms >= self.late_ms:
                 moments[one.pair] = one.event.observed_ms + 1
             if isinstance(one.event, ConditionEnded):
                 del running[one.pair]
         return moments
 
-    def _is_current(self, event: ConditionEvent) -> bool:
+    def _is_known(self, event: ConditionEvent) -> bool:
         if not isinstance(event, ConditionBegan):
             return True
-        return (event.rule, event.rule_version) in self._versions
+        return self._history.rule(event.rule, event.rule_version) is not None
+
+    def _is_misplaced(self, event: ConditionEvent) -> bool:
+        """Whether a version found something at a time that is another's."""
+        if not isinstance(event, ConditionBegan) or not self._is_known(event):
+            return False
+        return self._version_at(event.rule, event.observed_ms) != event.rule_version
 
     def _is_foreign(self, event: ConditionEvent) -> bool:
-        """Whether an end is neither of a reading nor of a change of rules that is made here."""
-        return _is_withdrawal(event) and event.observed_ms not in self._moments
+        """Whether an end is neither of a reading nor of a change of rules."""
+        return (
+            isinstance(event, ConditionEnded)
+            and _is_withdrawal(event)
+            and event.ended_ms not in self._history.moments
+        )
+
+    def _version_at(self, rule: str, at_ms: int) -> str:
+        known = self._history.at(at_ms).rules.by_id.get(rule)
+        return known.version if known else ""
+
+
+def _history_of(engine: Engine, later: Sequence[Engine]) -> RuleHistory:
+    return RuleHistory.of(
+        DatedSet(number=n, from_ms=one.since_ms, rules=RuleSet(rules=one.rules, fingerprint=""))
+        for n, one in enumerate((engine, *later))
+    )
 
 
 def _is_withdrawal(event: ConditionEvent) -> bool:
@@ -180,20 +203,30 @@ class Episode:
     """A condition from its beginning to its end, or still held; the first may have begun before.
 
     Times are those of readings: the first beyond the limit, and the last that showed it ended.
+    version: that of the rule which found it; "" where it is not known.
     """
 
     events: tuple[ConditionEvent, ...]
     alert: str
     from_ms: float
     until_ms: float
+    version: str = ""
+
+    def is_of(self, other: Episode) -> bool:
+        """Whether both may be one condition: they held at some time, and no version differs."""
+        versions = {self.version, other.version} - {""}
+        return len(versions) < 2 and self.overlaps(other)
 
     def overlaps(self, other: Episode) -> bool:
         """Whether both held at some time."""
         return self.from_ms <= other.until_ms and other.from_ms <= self.until_ms
 
 
-def episodes(record: Sequence[Recorded], running: str) -> list[Episode]:
-    """Cut a pair's events into episodes. running: the alert of what held before them, or ""."""
+def episodes(record: Sequence[Recorded], running: str, version: str = "") -> list[Episode]:
+    """Cut a pair's events into episodes.
+
+    running: the alert of what held before them, or ""; version: the one that had found it.
+    """
     cuts: list[list[Recorded]] = [[]] if running else []
     for one in record:
         if isinstance(one.event, ConditionBegan) or not cuts:
@@ -210,6 +243,7 @@ def episodes(record: Sequence[Recorded], running: str) -> list[Episode]:
                 alert=running if is_running else cut[0].alert,
                 from_ms=begun.began_ms if begun else -math.inf,
                 until_ms=_until_ms(last),
+                version=begun.rule_version if begun else version,
             )
         )
     return found
@@ -232,22 +266,28 @@ def _comparable(event: ConditionEvent) -> ConditionEvent:
 
 
 def assign(
-    running: str, old: Sequence[Recorded], new: Sequence[ConditionEvent], still_open: str
+    running: str,
+    old: Sequence[Recorded],
+    new: Sequence[ConditionEvent],
+    still_open: str,
+    version: str = "",
 ) -> list[Recorded]:
     """Give a pair's events, found anew, to the alerts that told of them before.
 
-    A condition that overlaps one that was recorded is that one, begun or ended at another time;
-    where it overlaps several it is the open alert's, else the first's. "" is an alert of its own.
+    A condition that overlaps one that was recorded, of the same version of the rule, is that one,
+    begun or ended at another time; where it overlaps several it is the open alert's, else the
+    first's. "" is an alert of its own.
 
     Args: running: the alert of the condition that held when the stretch began. old: what was
-          recorded of the stretch. still_open: the pair's open alert. Each of them "" for none.
+          recorded of the stretch. still_open: the pair's open alert. version: that of `running`.
+          Each of them "" for none.
     """
-    before = episodes(old, running)
+    before = episodes(old, running, version)
     given: list[Recorded] = []
-    for episode in episodes([Recorded(event=event, alert="") for event in new], running):
+    for episode in episodes([Recorded(event=event, alert="") for event in new], running, version):
         alert = episode.alert
         if not alert:
-            touched = [each.alert for each in before if each.alert and each.overlaps(episode)]
+            touched = [each.alert for each in before if each.alert and each.is_of(episode)]
             alert = still_open if still_open in touched else next(iter(touched), "")
         given += [Recorded(event=event, alert=alert) for event in episode.events]
     return given

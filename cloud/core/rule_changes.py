@@ -49,11 +49,11 @@ class RuleHistory:
 
     def at(self, at_ms: int) -> DatedSet:
         """Return the set in force at a moment."""
-        return self.sets[max(bisect_right(self._moments, at_ms) - 1, 0)]
+        return self.sets[max(bisect_right(self.moments, at_ms) - 1, 0)]
 
     def after(self, at_ms: int) -> tuple[DatedSet, ...]:
         """Return the sets that came into force after a moment, in order."""
-        return self.sets[max(bisect_right(self._moments, at_ms), 1) :]
+        return self.sets[max(bisect_right(self.moments, at_ms), 1) :]
 
     def rule(self, rule: str, version: str) -> Rule | None:
         """Return a version of a rule, None if no set had it."""
@@ -64,8 +64,9 @@ class RuleHistory:
         return None
 
     @cached_property
-    def _moments(self) -> list[int]:
-        return [one.from_ms for one in self.sets]
+    def moments(self) -> tuple[int, ...]:
+        """When each came into force."""
+        return tuple(one.from_ms for one in self.sets)
 
 
 def digest(rules: Rule | Sequence[Rule]) -> str:

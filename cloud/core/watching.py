@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -118,12 +119,16 @@ class Watch:
             if not self._of(m).level:
                 yield m, self.rule_of(m), self._register.series[slots[m]].id
 
-    def withdraw(self, m: int, at_least_ms: int = 0) -> ConditionEnded:
-        """Return the end of a monitor's condition that no reading ends, after what was read."""
+    def withdraw(self, m: int, moment_ms: int | None = None) -> ConditionEnded:
+        """Return the end of a monitor's condition that no reading ends, after what was read.
+
+        moment_ms: when it ended, if that is known otherwise.
+        """
         slot = int(np.searchsorted(self.monitors.first, m, side="right")) - 1
         series, read_ms = self._register.series[slot], int(self._register.last_ms[slot])
-        at_ms = max(at_least_ms, read_ms, int(self.monitors.since_ms[m]))
-        return withdrawn(self.rule_of(m), series.device.id, series.id, at_ms)
+        known_ms = int(self.monitors.since_ms[m]) if moment_ms is None else moment_ms
+        found = withdrawn(self.rule_of(m), series.device.id, series.id, max(known_ms, read_ms))
+        return found if moment_ms is None else replace(found, ended_ms=moment_ms)
 
     def _of(self, m: int) -> Condition:
         return self.conditions[int(self.monitors.rule[m])]

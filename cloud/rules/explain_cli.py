@@ -32,10 +32,10 @@ def explain(
 ) -> None:
     """Show which rules apply to a device's measurements, and why others do not."""
     config = load(config_file)
-    rules = build.rules(config).rules
     database = build.open_database(config)
     require_current(database)
     with database.read() as connection:
+        rules = build.rules_in_force(config, connection).rules
         sensor = _sensor(connection, device)
     found = devices.verdicts(sensor, rules)
     if as_json:

@@ -25,10 +25,10 @@ from cloud.rules.files import NOfM, RuleDefaults, RuleEntry, RulesFile, TimesEnt
 from cloud.rules.overrides import overridden
 from contract.errors import RuleError
 from contract.quantities import quantity_of
-from contract.strict_yaml import check, read, suggest
+from contract.strict_yaml import Document, check, read, suggest
 from contract.units import conversion
 
-__all__ = ["PRESETS", "RuleSet", "load_file", "load_rules", "preset_names"]
+__all__ = ["PRESETS", "RuleSet", "load_changes", "load_file", "load_rules", "preset_names"]
 
 PRESETS = Path(__file__).parent / "presets"
 HALF = 0.5  # between no and yes
@@ -42,14 +42,12 @@ def load_rules(
     overrides: Mapping[str, Mapping[str, float]],
     on: date,
     holidays: Holidays = NO_HOLIDAYS,
-    instead: Path | None = None,
 ) -> RuleSet:
     """Load presets by name and files of one's own, and change their numbers where asked.
 
     Args:    overrides: by rule id or pattern ("noise-*"): limit, deadband, on_delay_s, off_delay_s,
              in the rule's canonical unit; later ones win. on: today; what ended long before it is
              left out, what begins later is not. holidays: what rules' days mean by a holiday.
-             instead: a file whose rules are added, or replace those with their id, overrides too.
     Raises:  RuleError with every problem.
     """
     problems = [_unknown_preset(name) for name in presets if name not in preset_names()]
@@ -68,14 +66,7 @@ def load_rules(
             places[rule.id] = path
             rules.append(rule)
     rules, unfit = overridden(rules, overrides)
-    if instead:
-        try:
-            changed = {rule.id: rule for rule in load_file(instead, holidays)}
-        except RuleError as error:
-            raise RuleError(*problems, *unfit, *error.problems) from None
-        rules = [*(rule for rule in rules if rule.id not in changed), *changed.values()]
-    unfit += unevaluated(rules, {Value, *vars(signals).get("SIGNALS", {})})
-    unfit += unread(rules)
+    unfit += _not_evaluated(rules)
     if problems or unfit:
         raise RuleError(*problems, *unfit)
     kept = tuple(
@@ -96,7 +87,21 @@ def load_file(path: Path, holidays: Holidays = NO_HOLIDAYS) -> list[Rule]:
 
     Raises: RuleError with every problem of the file, in its order.
     """
-    document = read(path, RuleError)
+    return _loaded(read(path, RuleError), holidays)
+
+
+def load_changes(document: Document, holidays: Holidays = NO_HOLIDAYS) -> list[Rule]:
+    """Load a document's rules, with their versions, to be laid over others.
+
+    Raises: RuleError with every problem.
+    """
+    rules = _loaded(document, holidays)
+    if problems := _not_evaluated(rules):
+        raise RuleError(*(f"{document.name}: {problem}" for problem in problems))
+    return [_versioned(rule) for rule in rules]
+
+
+def _loaded(document: Document, holidays: Holidays) -> list[Rule]:
     try:
         file = check(document, RulesFile, RuleError)
     except RuleError as error:
@@ -130,6 +135,11 @@ def unread(rules: Sequence[Rule]) -> list[str]:
             except RuleError as error:
                 problems.append(f"rule {rule.id!r}: check: {error}")
     return problems
+
+
+def _not_evaluated(rules: Sequence[Rule]) -> list[str]:
+    known = {Value, *vars(signals).get("SIGNALS", {})}
+    return [*unevaluated(rules, known), *unread(rules)]
 
 
 def _unknown_preset(name: str) -> str:

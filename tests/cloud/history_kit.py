@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -98,6 +98,27 @@ class Street:
         """Return what the reference engine finds in the ordered, undoubled stream."""
         number = {row.device: row.id for row in self.rows(schema.series)}
         reference = ReferenceEngine(list(self.rules.rules), ZONE)
+        self._bind(reference, number)
+        return reference.evaluate(self._ordered(readings, number))
+
+    def truth_with_changes(
+        self,
+        readings: Sequence[tuple[str, float, float | None]],
+        changes: Sequence[tuple[float, Sequence[Rule]]],
+    ) -> list[ConditionEvent]:
+        """Return the same where rules change at (seconds after T0)."""
+        number = {row.device: row.id for row in self.rows(schema.series)}
+        reference = ReferenceEngine(list(self.rules.rules), ZONE)
+        self._bind(reference, number)
+        left, found = self._ordered(readings, number), list[ConditionEvent]()
+        for at_s, rules in changes:
+            at_ms = T0_MS + round(1000 * at_s)
+            found += reference.evaluate([one for one in left if one.at_ms < at_ms])
+            found += reference.change(list(rules), at_ms)
+            left = [one for one in left if one.at_ms >= at_ms]
+        return found + reference.evaluate(left)
+
+    def _bind(self, reference: ReferenceEngine, number: Mapping[str, int]) -> None:
         reference.bind(
             [
                 Series(
@@ -108,14 +129,18 @@ class Street:
                 for name in number
             ]
         )
+
+    def _ordered(
+        self,
+        readings: Sequence[tuple[str, float, float | None]],
+        number: Mapping[str, int],
+    ) -> list[Plain]:
         at = {(device, s): value for device, s, value in reversed(readings)}
         ordered = sorted(at.items(), key=lambda one: (one[0][1], one[0][0]))
-        return reference.evaluate(
-            [
-                Plain(number[d], T0_MS + round(1000 * s), value, quality_of(value))
-                for (d, s), value in ordered
-            ]
-        )
+        return [
+            Plain(number[d], T0_MS + round(1000 * s), value, quality_of(value))
+            for (d, s), value in ordered
+        ]
 
     def _birth(self) -> Message:
         said = Birth(

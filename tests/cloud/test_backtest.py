@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 from cloud import app as build
 from cloud.backtest import Span, backtest
 from cloud.config import load
+from cloud.core.rule_changes import laid_over
 from cloud.core.waiting import Bounds
 from cloud.errors import InvalidError, NotFoundError
 from cloud.pipeline import Line, Message
@@ -125,13 +127,16 @@ def test_the_same_rules_give_the_same(folder: Path) -> None:
 
 def test_rules_of_the_file_replace_or_are_added(folder: Path) -> None:
     config = load(folder / "cloud.yaml")
+    source, current = build.rule_source(config), build.rules(config).rules
     more = folder / "more.yaml"
     more.write_text(RULES.format(version=3, limit=70, delay=0).replace("id: loud", "id: louder"))
-    assert [rule.id for rule in build.rules(config, more).rules] == ["loud", "louder"]
-    assert [rule.on_delay_s for rule in build.rules(config, folder / "changed.yaml").rules] == [120]
+    found = laid_over(current, source.changes_in(more), date(2026, 9, 22))
+    assert [rule.id for rule in found.rules] == ["loud", "louder"]
+    found = laid_over(current, source.changes_in(folder / "changed.yaml"), date(2026, 9, 22))
+    assert [rule.on_delay_s for rule in found.rules] == [120]
     more.write_text("rules: []")
     with pytest.raises(RuleError):
-        build.rules(config, more)
+        source.changes_in(more)
 
 
 def test_what_cannot_be_tested_is_refused(folder: Path, database: Database) -> None:

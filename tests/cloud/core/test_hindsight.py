@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from cloud.core.checks import NoData
 from cloud.core.evaluate import Engine
-from cloud.core.hindsight import Recorded, Replay, assign, episodes
+from cloud.core.hindsight import Recorded, Replay, assign, episodes, equal
 from cloud.core.model import ConditionBegan, ConditionEnded, ConditionEvent
 from tests.cloud.core.rule_kit import LAEQ, T0_MS, make_rule, told
 
@@ -120,3 +120,31 @@ def test_time_makes_of_a_stretch_what_it_has_made_live() -> None:
     assert replay.events == {}
     replay.pass_time(T0_MS + 60_001)
     assert [event.observed_ms for event in replay.events[PAIR]] == [T0_MS + 60_000]
+
+
+def test_what_other_versions_found_is_another_condition() -> None:
+    one, other = (episodes(recorded(began(10, version)), "")[0] for version in ("1", "2"))
+    assert one.overlaps(other)
+    assert not one.is_of(other)
+    assert one.is_of(episodes([], "a")[0])  # of which nobody knows the version
+    old = recorded(began(10, "1"), ended(20), alert="a")
+    assert [each.alert for each in assign("", old, [began(15, "2")], "a")] == [""]
+    assert [each.alert for each in assign("r", [], [ended(5), began(15, "2")], "r", "1")] == [
+        *("r", ""),
+    ]
+
+
+def test_rules_that_change_in_the_stretch_are_each_held_to_their_time() -> None:
+    before, after = make_rule(), make_rule(version="2", limit=50.0)
+    engine = Engine([before], ZoneInfo("Asia/Shanghai"))
+    later = Engine([after], ZoneInfo("Asia/Shanghai"), since_ms=T0_MS + 20_000)
+    for each in (engine, later):
+        each.bind([LAEQ])
+    misplaced = recorded(began(30, "1"))  # by the rules before, when others were in force
+    replay = Replay(engine, T0_MS, {}, misplaced, [later])
+    replay.feed(told((0, 61.0), (10, 61.0), (20, 55.0), (30, 55.0)), T0_MS + 40_000)
+    assert replay.pairs() == {PAIR}
+    first, second, third = replay.events[PAIR]
+    assert equal([first, third], [began(0), replace(began(20, "2"), value=55.0, limit=50.0)])
+    assert equal([second], [ended(20, math.nan)])
+    assert not equal([first], [second])

@@ -23,11 +23,15 @@ from cloud.core.rule_changes import (
     FieldChange,
     RuleHistory,
     changes,
+    digest,
     field_changes,
     is_same,
+    laid_over,
     unchanged,
 )
 from cloud.core.rules import Counted, Direction, Level, Rule, RuleSet, Schedule
+from cloud.core.successions import Engines
+from cloud.core.successions import engine_of as engine_of_set
 from tests.cloud.core.reference_checks import Plain
 from tests.cloud.core.reference_engine import ReferenceEngine
 from tests.cloud.core.rule_kit import LAEQ, T0_MS, columns_of, make_rule, told
@@ -152,6 +156,33 @@ def test_silence_that_is_watched_goes_on() -> None:
     before.evaluate(told((0, 50.0)))
     engine, _ = succeeded(before, rule, at_s=30)
     assert [one.observed_ms - T0_MS for one in engine.advance(T0_MS + 100_000)] == [60_000]
+
+
+def test_what_is_withdrawn_ends_at_the_moment_whatever_was_read_since() -> None:
+    before = engine_of(make_rule())
+    before.evaluate(told((0, 61.0), (12, 61.0)))
+    one = before._watch.withdraw(0, T0_MS + 10_000)
+    assert (one.ended_ms, one.observed_ms) == (T0_MS + 10_000, T0_MS + 12_000)
+    assert before._watch.withdraw(0).ended_ms == T0_MS + 12_000
+
+
+def test_rules_laid_over_others_take_their_place() -> None:
+    rules = [make_rule(id="b"), make_rule(id="a")]
+    found = laid_over(rules, [make_rule(id="b", limit=1.0), make_rule(id="c")], date(2026, 1, 1))
+    assert [(rule.id, rule.limit) for rule in found.rules] == [("a", 60), ("b", 1), ("c", 60)]
+    assert found.fingerprint == digest(found.rules) != digest(rules)
+
+
+def test_engines_are_those_of_the_sets_of_their_time() -> None:
+    one, other = make_rule(on_delay_s=100.0), make_rule()
+    history = RuleHistory.of([dated(1, 100, one), dated(2, 200, other)])
+    engines = Engines(history, SHANGHAI, None, [LAEQ])
+    assert [engine.rules for engine in engines.since(0)] == [(one,), (other,)]
+    assert [engine.rules for engine in engines.since(200)] == [(other,)]
+    assert engines.reach_ms(0) - engines.reach_ms(200) == 100_000
+    first, second = (engine_of_set(history, each, SHANGHAI) for each in history.sets)
+    assert first.since_ms < 0 < second.since_ms == 200
+    assert history.moments == (100, 200)
 
 
 # --- against the reference engine ---------------------------------------------------------------

@@ -12,6 +12,7 @@ from cloud.alerts import Alert
 from cloud.core.isa_18_2 import State
 from cloud.core.model import Severity
 from cloud.core.rota import How
+from cloud.core.rule_changes import DatedSet, RuleHistory
 from cloud.core.telling import Route, Step, Way
 from cloud.notify.rows import Fate
 from cloud.reconciling import Reconciliation
@@ -412,7 +413,8 @@ def refute(town: Town, alert: str) -> None:
     """Do what the pass over history does with an alert that no reading stands for."""
     with town.database.write() as connection:
         found = alerts.get_alert(connection, alert).alert
-        late = Reconciliation(connection, ALL, town.clock.now_ms())
+        history = RuleHistory.of([DatedSet(number=1, from_ms=0, rules=ALL)])
+        late = Reconciliation(connection, history, town.clock.now_ms())
         late._refute(found, returns=True)
         late._write()
 

@@ -14,15 +14,19 @@ from cloud.backtest_cli import backtest
 from cloud.calendar_files import calendar_paths, load_calendars
 from cloud.core.checks import Check
 from cloud.core.rules import Rule
+from cloud.rules.change_cli import apply, history, show
 from cloud.rules.explain_cli import explain
 from cloud.rules.loader import PRESETS, load_file, load_rules, preset_names
 from cloud.rules.tables import aligned
 from cloud.rules.warnings import warnings
 from contract.clock import SystemClock
 
-app = typer.Typer(no_args_is_help=True, help="List, check, explain and try alert rules.")
+app = typer.Typer(no_args_is_help=True, help="List, check, explain, try and change alert rules.")
 app.command()(backtest)
 app.command()(explain)
+app.command()(apply)
+app.command()(history)
+app.command()(show)
 
 COLUMNS = (
     "RULE",

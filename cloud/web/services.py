@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from cloud.cases.file_store import FileStore
@@ -15,6 +16,7 @@ from cloud.core.gate import GatePolicy
 from cloud.core.rules import RuleSet
 from cloud.core.schedule import DayHours
 from cloud.ports import SeriesStore
+from cloud.rules_in_force import RulesInForce
 from cloud.state.database import Database
 from cloud.web.backtests import Backtests
 from contract.clock import Clock
@@ -29,9 +31,12 @@ class Settings:
     max_streams: int = 200
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Services:
-    """Everything the web needs; nothing here is global."""
+    """Everything the web needs; nothing here is global.
+
+    rules: what the files say; in_force is what intake evaluates with.
+    """
 
     database: Database
     series_store: SeriesStore
@@ -47,3 +52,12 @@ class Services:
     open311: Open311Service = field(default_factory=Open311Service)
     backtests: Backtests = field(default_factory=Backtests)
     callback_secrets: Mapping[str, str] = field(default_factory=dict)  # by case system
+
+    @property
+    def in_force(self) -> RuleSet:
+        """The rules as they are now. Raises: StorageError."""
+        return self._in_force.now()
+
+    @cached_property
+    def _in_force(self) -> RulesInForce:
+        return RulesInForce(self.database, self.rules, self.clock)

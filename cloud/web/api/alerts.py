@@ -165,7 +165,7 @@ def shelve(
             said.reason,
             said.hours * HOUR_S,
             person(services, asking),
-            services.rules.by_id,
+            services.in_force.by_id,
             services.alerts,
         )
         return alerts.one(connection, alert)
@@ -177,7 +177,7 @@ def unshelve(services: Having, asking: Operator, alert: AlertId) -> models.Alert
     """End a shelving before its time. Takes an operator."""
     with services.database.write() as connection:
         by = person(services, asking)
-        alert_desk.unshelve(connection, alert, by, services.rules.by_id, services.alerts)
+        alert_desk.unshelve(connection, alert, by, services.in_force.by_id, services.alerts)
         return alerts.one(connection, alert)
 
 

@@ -56,7 +56,7 @@ def get_latest(services: Having, _: Viewer, device: DeviceId) -> list[models.Lat
 @router.get("/{device}/rules", responses=problems(404))
 def get_rules(services: Having, _: Viewer, device: DeviceId) -> list[models.DeviceRule]:
     """Return which rules apply to each measurement, and why others do not."""
-    found = devices.verdicts(_sensor(services, device), services.rules.rules)
+    found = devices.verdicts(_sensor(services, device), services.in_force.rules)
     return [devices.rule_view(verdict) for verdict in found]
 
 

@@ -71,7 +71,7 @@ def plan(services: Having, asking: Manager, window: Window) -> models.Hold:
         reason=window.reason,
     )
     with services.database.write() as connection:
-        return hold_view(alert_desk.plan(connection, wanted, by, services.rules.by_id))
+        return hold_view(alert_desk.plan(connection, wanted, by, services.in_force.by_id))
 
 
 @router.post("/{hold}/end", responses=problems(403, 404, 409))
@@ -84,5 +84,5 @@ def end(
     """
     with services.database.write() as connection:
         by = person(services, asking)
-        rules, policy = services.rules.by_id, services.alerts
+        rules, policy = services.in_force.by_id, services.alerts
         return hold_view(alert_desk.end_hold(connection, hold, by, rules, policy))

@@ -131,7 +131,7 @@ class AlertPage:
             self._screen.tell(self._screen.w("alert.needs_reason"))
             return
         services, for_s = self._screen.console.services, float(hours.value) * HOUR_S
-        rules, policy = services.rules.by_id, services.alerts
+        rules, policy = services.in_force.by_id, services.alerts
         await self._do(
             lambda c, by: alert_desk.shelve(c, alert, reason, for_s, by, rules, policy), text
         )
@@ -142,7 +142,7 @@ class AlertPage:
 
     def _unshelving(self) -> Act:
         services = self._screen.console.services
-        rules, policy = services.rules.by_id, services.alerts
+        rules, policy = services.in_force.by_id, services.alerts
         return lambda c, by: alert_desk.unshelve(c, self._alert.id, by, rules, policy)
 
     async def _do(self, act: Act, text: ui.textarea) -> None:

@@ -44,7 +44,7 @@ class BacktestPage:
     def __init__(self, screen: Screen, rule: str) -> None:
         self._screen = screen
         self._shown: object = None
-        self._rules = {one.id: one for one in screen.console.services.rules.rules}
+        self._rules = {one.id: one for one in screen.console.services.in_force.rules}
         self._key = next((one.id for one in screen.console.services.backtests.latest()), "")
         self._may = screen.visitor.account.role.includes(Role.MANAGER)
         if self._may and self._rules:

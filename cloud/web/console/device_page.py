@@ -176,9 +176,9 @@ def _note(points: Stepped | None, measurement: str, step_ms: int, w: Wording) ->
 
 def _limits(screen: Screen, device: str, snapshot: Snapshot, now_ms: int) -> dict[str, list[Limit]]:
     sensor, services = snapshot.sensors[device], screen.console.services
-    hours = cut_for(services.hours, services.rules.rules)
+    hours = cut_for(services.hours, services.in_force.rules)
     era = era_at(now_ms, services.timezone, hours)
-    return limits(services.rules, sensor.for_rules(), list(sensor.series), era)
+    return limits(services.in_force, sensor.for_rules(), list(sensor.series), era)
 
 
 def _head(device: str, snapshot: Snapshot, _now_ms: int, w: Wording) -> str:

@@ -47,7 +47,7 @@ class Planning:
         w = screen.w
         with ui.element("div").classes("form plan"):
             self._about = ui.select(_choices(screen), label=w("hold.about"), with_input=True)
-            rules = {rule.id: rule.id for rule in screen.console.services.rules.rules}
+            rules = {rule.id: rule.id for rule in screen.console.services.in_force.rules}
             self._rule = ui.select(
                 {"": w("hold.any_rule"), **rules},
                 value="",
@@ -87,7 +87,7 @@ class Planning:
             reason=reason,
         )
         services = screen.console.services
-        rules = services.rules.by_id
+        rules = services.in_force.by_id
         act = partial(
             actions.at_the_desk,
             services,
@@ -117,7 +117,7 @@ def _choices(screen: Screen) -> dict[str, str]:
 
 def _ending(screen: Screen, table: ui.html) -> None:
     services = screen.console.services
-    rules, policy = services.rules.by_id, services.alerts
+    rules, policy = services.in_force.by_id, services.alerts
 
     async def end(hold: str, _: str) -> None:
         act = partial(

@@ -17,7 +17,7 @@ from cloud.web.services import Services
 
 def begin(services: Services, asked: models.AskedBacktest, by: str) -> models.Backtest:
     """Begin a backtest. Raises: InvalidError, NotFoundError, ConflictError, StorageError."""
-    current = services.rules
+    current = services.in_force
     changed = changed_rules(current, asked)
     span = span_of(services.database, asked, services.clock.now_ms(), EXAMPLES)
     names = [one.rule for one in asked.changes]

@@ -31,6 +31,7 @@ __all__ = ["RAISED", "RETURNED", "AlertChange", "Book", "Watched", "alert_id", "
 
 NO_LONGER_APPLIES = "the rule no longer applies"
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertChange:
     """What one event did to one alert, for metrics and for who is watching."""

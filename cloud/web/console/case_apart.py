@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Protocol
 
 import sqlalchemy as sa
 from nicegui import ui
@@ -21,6 +22,13 @@ STYLE = "outlined dense"
 Act = Callable[[sa.Connection, Actor, int], object]
 
 
+class ApartForm(Protocol):
+    """A form of this card while it is laid out."""
+
+    def update(self, case: models.CaseDetail) -> None:
+        """Offer what can be chosen now; what is filled in stays."""
+
+
 class Apart:
     """The card with these forms; without any of them it is not shown."""
 
@@ -28,54 +36,62 @@ class Apart:
 
     def __init__(self, screen: Screen) -> None:
         self.screen = screen
-        self._offered: object = None
+        self._offered: dict[str, object] = {}
+        self._forms: dict[str, ApartForm] = {}
 
     def place(self) -> None:
         """Build the card, empty."""
         with ui.element("section").classes("card apart") as self._card:
             title = render("h2.html", title=self.screen.w("case.apart"))
             ui.html(title, sanitize=False)
-            self._forms = ui.element("div")
+            self._places = {name: ui.element("div") for name in FORMS}
 
     def update(self, case: models.CaseDetail) -> None:
-        """Lay the forms out again when others may be filled in, or about other things."""
+        """Lay out anew the forms that are about other things now; what is typed in others stays."""
         self.case = case
         actor = self.screen.visitor.account.actor
         steps, mine = case_views.apart(case, actor), case_views.to_finish(case, actor)
-        shown = (steps, [task.id for task in mine], [alert.id for alert in case.alerts])
-        if shown == self._offered:
-            return
-        self._offered = shown
+        offered: dict[str, object] = {
+            "finish": tuple(task.id for task in mine),
+            "invite": Step.INVITE in steps,
+            "merge": Step.MERGE in steps,
+            "split": Step.SPLIT in steps and len(case.alerts) > 1,
+        }
         self._card.set_visibility(bool(steps or mine))
-        self._forms.clear()
-        with self._forms:
-            if mine:
-                self._section("case.finish", partial(Finishing, self, mine), True)
-            if Step.INVITE in steps:
-                self._section("case.invite", partial(Inviting, self))
-            if Step.MERGE in steps:
-                self._section("case.merge", partial(Merging, self))
-            if Step.SPLIT in steps and len(case.alerts) > 1:
-                self._section("case.split", partial(Splitting, self))
+        for name, about in offered.items():
+            if self._offered.get(name) == about:
+                continue
+            self._offered[name] = about
+            self._places[name].clear()
+            self._forms.pop(name, None)
+            if about:
+                self._section(name)
+        for form in self._forms.values():
+            form.update(case)
 
-    def _section(self, title: str, fill: Callable[[], object], is_open: bool = False) -> None:
-        section = ui.expansion(self.screen.w(title), value=is_open).classes("w-full")
+    def _section(self, name: str) -> None:
+        title = self.screen.w(f"case.{name}")
+        with self._places[name]:
+            section = ui.expansion(title, value=name == "finish").classes("w-full")
         with section, ui.element("div").classes("form"):
-            fill()
+            self._forms[name] = FORMS[name](self)
 
 
 class Finishing:
     """The tasks that this person's unit has to do."""
 
-    def __init__(self, apart: Apart, mine: list[models.CaseTask]) -> None:
+    def __init__(self, apart: Apart) -> None:
         self._apart = apart
         w = apart.screen.w
-        for task in mine:
+        for task in case_views.to_finish(apart.case, apart.screen.visitor.account.actor):
             with ui.element("div").classes("pair task"):
                 ui.label(case_views.task_line(task, w))
                 note = ui.input(w("case.finish_note")).props(f"{STYLE} maxlength=4000")
                 done = partial(self._finish, task.id, note)
                 ui.button(w("case.finish_do"), on_click=done).props("no-caps unelevated")
+
+    def update(self, case: models.CaseDetail) -> None:
+        """Nothing in it depends on what else becomes of the case."""
 
     async def _finish(self, task: int, note: ui.input) -> None:
         case, words = self._apart.case, _text(note)
@@ -99,6 +115,9 @@ class Inviting:
         with ui.element("div").classes("buttons"):
             ui.button(w("case.invite_do"), on_click=self._send).props("no-caps unelevated")
             ui.button(w("case.invite_more"), on_click=self._add).props("no-caps outline")
+
+    def update(self, case: models.CaseDetail) -> None:
+        """Nothing in it depends on what else becomes of the case."""
 
     def _add(self) -> None:
         w = self._apart.screen.w
@@ -151,6 +170,9 @@ class Merging:
         with ui.element("div").classes("buttons"):
             ui.button(w("case.merge_do"), on_click=self._merge).props("no-caps outline")
 
+    def update(self, case: models.CaseDetail) -> None:
+        """Nothing in it depends on what else becomes of the case."""
+
     async def _merge(self) -> None:
         case, into, note = self._apart.case, str(self._into.value or "").strip(), _text(self._note)
         if not into:
@@ -172,13 +194,11 @@ class Splitting:
     def __init__(self, apart: Apart) -> None:
         self._apart = apart
         w = apart.screen.w
-        alerts = {
-            alert.id: f"{w.pick(alert.title, alert.title_en)} · {w.moment(alert.began_ms)}"
-            for alert in apart.case.alerts
-        }
         categories = apart.screen.console.services.policy.categories
         named = {code: f"{code} {w.pick(each.zh, each.en)}" for code, each in categories.items()}
-        self._alerts = ui.select(alerts, label=w("case.split_alerts"), multiple=True)
+        self._alerts = ui.select(
+            self._choice(apart.case), label=w("case.split_alerts"), multiple=True
+        )
         self._category = ui.select(
             named, label=w("case.split_category"), with_input=True, clearable=True
         )
@@ -188,6 +208,20 @@ class Splitting:
             each.props(STYLE)
         with ui.element("div").classes("buttons"):
             ui.button(w("case.split_do"), on_click=self._split).props("no-caps outline")
+
+    def update(self, case: models.CaseDetail) -> None:
+        """Offer the alerts that the case has now; those that are picked stay so."""
+        choice = self._choice(case)
+        if choice != self._alerts.options:
+            picked = [each for each in self._alerts.value or () if each in choice]
+            self._alerts.set_options(choice, value=picked)
+
+    def _choice(self, case: models.CaseDetail) -> dict[str, str]:
+        w = self._apart.screen.w
+        return {
+            alert.id: f"{w.pick(alert.title, alert.title_en)} · {w.moment(alert.began_ms)}"
+            for alert in case.alerts
+        }
 
     async def _split(self) -> None:
         case, services = self._apart.case, self._apart.screen.console.services
@@ -213,6 +247,14 @@ class Splitting:
             ),
             Step.SPLIT,
         )
+
+
+FORMS: dict[str, Callable[[Apart], ApartForm]] = {
+    "finish": Finishing,
+    "invite": Inviting,
+    "merge": Merging,
+    "split": Splitting,
+}
 
 
 async def _do(

@@ -43,11 +43,20 @@ class Form:
             satisfaction=int(score) if score else None,
         )
 
+    def take_over(self, earlier: Form) -> None:
+        """Keep what was filled in while other steps became possible."""
+        for mine, theirs in zip(self._fields(), earlier._fields(), strict=True):
+            if mine is not None and theirs is not None:
+                mine.set_value(theirs.value)
+
     def clear(self) -> None:
         """Empty the fields."""
-        for field in (self._note, self._until, self._unit, self._score):
+        for field in self._fields():
             if field is not None:
                 field.set_value(None if field is self._score else "")
+
+    def _fields(self) -> tuple[ui.textarea, ui.input | None, ui.input | None, ui.select | None]:
+        return self._note, self._until, self._unit, self._score
 
 
 def moment(text: str, zone: ZoneInfo) -> int | None:

@@ -42,6 +42,7 @@ class CasePage:
         self._screen = screen
         self._case = case
         self._offered: object = None
+        self._filling: Form | None = None
         self._apart = Apart(screen)
         w = screen.w
         with ui.element("main").classes("gw-main").props("id=main"):
@@ -94,8 +95,12 @@ class CasePage:
             if not case.next_steps:
                 ended = State(case.state) not in OPEN_STATES
                 ui.label(w("case.ended" if ended else "case.nothing_next")).classes("none")
+                self._filling = None
                 return
             form = Form(case, w)
+            if self._filling:
+                form.take_over(self._filling)
+            self._filling = form
             with ui.element("div").classes("buttons"):
                 for step in case.next_steps:
                     forward = step.step in PRIMARY

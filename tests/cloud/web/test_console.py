@@ -57,7 +57,8 @@ def chromium() -> Iterator[Browser]:
 @contextmanager
 def browsing(chromium: Browser, *, width: int = 1440) -> Iterator[Watched]:
     """Open a page in a context of its own; it must not complain, nor leave this machine."""
-    page = chromium.new_page(viewport={"width": width, "height": 900})
+    # Nothing moves, so that no click goes to where a button was.
+    page = chromium.new_page(viewport={"width": width, "height": 900}, reduced_motion="reduce")
     watched = Watched(page)
     page.on("request", lambda request: watched.hosts.add(request.url.split("/")[2]))
     page.on("pageerror", lambda error: watched.complaints.append(str(error)))
@@ -289,6 +290,28 @@ def test_a_case_is_shared_by_units_and_merged(chromium: Browser, city: str) -> N
         page.get_by_role("button", name="并入", exact=True).click()
         expect(page).to_have_url(f"{city}/cases/{into}")
         expect(page.locator(".trail li").first).to_contain_text("并入他案")
+
+
+def test_what_is_half_typed_outlives_what_others_do(chromium: Browser, city: str) -> None:
+    with browsing(chromium) as one, browsing(chromium) as other:
+        mine, theirs = one.page, other.page
+        for page in (mine, theirs):
+            sign_in(page, city, "op", "zh", "/cases")
+            page.locator(".table.cases tr", has_text="城南安置房工地扬尘站").locator("a.id").click()
+        before = mine.locator(".trail li").count()
+        mine.get_by_label("办理意见").first.fill("已通知工地")
+        mine.get_by_text("联合处置：向多个单位派任务").click()
+        mine.get_by_label("任务内容").fill("覆盖裸土")
+        theirs.get_by_text("联合处置：向多个单位派任务").click()
+        theirs.get_by_label("任务内容").fill("洒水")
+        theirs.get_by_label("协办单位").fill("环卫所")
+        theirs.get_by_role("button", name="派发任务").click()
+        expect(mine.locator(".pair.task")).to_have_count(1)
+        expect(mine.get_by_label("任务内容")).to_have_value("覆盖裸土")
+        theirs.locator(".card.next button").first.click()
+        expect(mine.locator(".trail li")).to_have_count(before + 2)
+        expect(mine.get_by_label("办理意见").first).to_have_value("已通知工地")
+        expect(mine.get_by_label("任务内容")).to_have_value("覆盖裸土")
 
 
 def test_a_photo_is_added_to_a_case(chromium: Browser, city: str, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from cloud.broker import connect, make_client
 from cloud.config import Broker
 from cloud.core.commanding import State
 from cloud.keys import key_of
-from cloud.state.database import Database
+from cloud.state.database import Database, retrying
 from contract import topics
 from contract.clock import Clock
 from contract.commands import Order, decode_reply, sign
@@ -76,8 +76,13 @@ class Commander:
             orders = commands.waiting(connection)
         for order in orders:
             state, reason = self._publish(order)
-            with self._database.write() as connection:
-                commands.settle(connection, order.id, state, reason, now_ms=self._clock.now_ms())
+            self._settle(order, state, reason)
+
+    @retrying
+    def _settle(self, order: Order, state: State, reason: str) -> None:
+        # What is published and not settled would be published again.
+        with self._database.write() as connection:
+            commands.settle(connection, order.id, state, reason, now_ms=self._clock.now_ms())
 
     def _publish(self, order: Order) -> tuple[State, str]:
         if order.expires_ms < self._clock.now_ms():

@@ -17,7 +17,7 @@ from cloud.notify.policy import Policy
 from cloud.notify.rows import Fate
 from cloud.ports import Notice, NotifyChannel
 from cloud.state import schema
-from cloud.state.database import Database
+from cloud.state.database import Database, retrying
 from contract.clock import Clock
 from contract.errors import RejectedError, TransportError
 
@@ -54,9 +54,14 @@ class Courier:
         if row is None:
             return False
         attempt = self._try(row)
+        self._settle(row, attempt)
+        return True
+
+    @retrying
+    def _settle(self, row: Row, attempt: Attempt) -> None:
+        # What is sent and not marked would be sent again.
         with self._database.write() as connection:
             self._mark(connection, row, attempt)
-        return True
 
     def _next(self, connection: sa.Connection, now_ms: int) -> Row | None:
         """Return the oldest that is due and behind no other of its alert to the same person."""

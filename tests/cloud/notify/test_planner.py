@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -14,10 +15,11 @@ from cloud.core.model import Severity
 from cloud.core.rota import How
 from cloud.core.rule_changes import DatedSet, RuleHistory
 from cloud.core.telling import Route, Step, Way
+from cloud.notify.courier import Courier
 from cloud.notify.rows import Fate
 from cloud.reconciling import Reconciliation
 from cloud.state import schema
-from cloud.state.database import Database
+from cloud.state.database import CollidedError, Database
 from cloud.state.values import values_of
 from contract.errors import Disconnected, RejectedError
 from tests.cloud.alert_kit import SERIES_GAS, began, ended
@@ -47,6 +49,24 @@ def test_nobody_on_call_is_the_default_and_says_so(database: Database) -> None:
     assert town.work() == [("desk", "raised")]
     assert town.entries()[0].why.how is How.NO_ROTA
     assert "the responsible unit has no rota" in town.channels["mail"].taken[0].body
+
+
+def test_what_is_sent_is_not_sent_again_as_its_marking_collided(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marked, mark = [], Courier._mark
+
+    def colliding(courier: Courier, *args: Any) -> None:
+        mark(courier, *args)
+        marked.append(courier.name)
+        if len(marked) == 1:
+            raise CollidedError("state database: deadlock detected")
+
+    monkeypatch.setattr(Courier, "_mark", colliding)
+    town.say(began(0))
+    assert town.work() == [("wang", "raised"), ("li", "raised")]
+    assert len(marked) == 3
+    assert {each.state for each in town.entries()} == {Fate.SENT}
 
 
 def test_what_nobody_acknowledges_is_escalated_once(town: Town) -> None:

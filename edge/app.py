@@ -28,6 +28,7 @@ from edge.diagnosis import diagnosis, vitals_of
 from edge.drivers.bus import Surroundings
 from edge.drivers.dial_in_port import DialInPorts
 from edge.health import Health
+from edge.lifelines import Lifelines
 from edge.log_tail import LogTail
 from edge.metrics import served
 from edge.north.feed import Feeding
@@ -79,6 +80,7 @@ class Agent:
             for north in config.norths
         ]
         sink = Feeding(self.buffer, self._norths) if self._norths else self.buffer
+        self._lifelines = Lifelines(config.supply, config.modem, clock=clock, health=self.health)
         self._aggregating = Aggregating(sink, config, clock=clock, health=self.health)
         self._pipeline = Pipeline(
             config.devices,
@@ -124,6 +126,7 @@ class Agent:
                 self._sending = tasks.create_task(self._uplink.run(), name="uplink")
                 uploading = [tasks.create_task(north.run()) for north in self._norths]
                 computing = tasks.create_task(self._aggregating.run(), name="aggregates")
+                lifelines = tasks.create_task(self._lifelines.run(), name="lifelines")
                 changing = [
                     tasks.create_task(self._changes.run(), name="changes"),
                     tasks.create_task(self._commands.run(), name="orders"),
@@ -145,7 +148,7 @@ class Agent:
                     await self._drain(drain_s)
                 finally:  # also when one of them has failed: the others must end, too
                     watching.cancel()
-                    for task in (computing, *changing, *uploading):
+                    for task in (computing, lifelines, *changing, *uploading):
                         task.cancel()
                     self.buffer.stop()
                     await self._stop_uplink()

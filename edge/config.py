@@ -35,8 +35,10 @@ from edge.options import (
     Id,
     LogOptions,
     MetricsOptions,
+    ModemOptions,
     PollingOptions,
     Section,
+    SupplyOptions,
     UplinkOptions,
 )
 
@@ -63,6 +65,8 @@ class EdgeFile(Section):
     commands: CommandOptions = CommandOptions()
     profiles: Path | None = None
     aggregates: AggregateOptions | None = None
+    supply: SupplyOptions | None = None
+    modem: ModemOptions | None = None
     north: tuple[AnyNorth, ...] = ()
     buses: tuple[AnyBus, ...] = ()
     devices: tuple[DeviceOptions, ...] = ()
@@ -89,6 +93,8 @@ class EdgeConfig:
     commands: CommandOptions
     buses: tuple[BusPlan, ...]
     aggregates: AggregateOptions | None = None
+    supply: SupplyOptions | None = None
+    modem: ModemOptions | None = None
     norths: tuple[Hj212North, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -130,6 +136,8 @@ def load(path: Path, environment: Mapping[str, str] = os.environ) -> EdgeConfig:
         uplink=file.uplink,
         polling=file.polling,
         aggregates=file.aggregates,
+        supply=resolved(file.supply, base) if file.supply else None,
+        modem=resolved(file.modem, base) if file.modem else None,
         norths=tuple(resolved(north, base) for north in file.north),
         log=resolved(file.log, base),
         metrics=file.metrics,

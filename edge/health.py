@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from contract.clock import Clock
+from contract.lifelines import Modem, Supply, modem_figures, supply_figures
 from edge.machine import Machine
 
 # Of a round trip's smoothed value, the newest one's share.
@@ -43,7 +45,10 @@ class BusHealth:
 
 @dataclass(slots=True)
 class Health:
-    """The figures of one running agent; written by everyone, read by the uplink."""
+    """The figures of one running agent; written by everyone, read by the uplink.
+
+    supply, modem: None where nobody watches them. urgent: what cannot wait for the next `state`.
+    """
 
     clock: Clock
     devices: dict[str, DeviceHealth] = field(default_factory=dict)
@@ -57,6 +62,9 @@ class Health:
     norths: dict[str, dict[str, int]] = field(default_factory=dict)  # id -> figure -> count
     log_lines_left_out: Callable[[], int] = int
     machine: Machine = field(default_factory=Machine)
+    supply: Supply | None = None
+    modem: Modem | None = None
+    urgent: asyncio.Event = field(default_factory=asyncio.Event)
 
     def expect(self, devices: Iterable[str], buses: Iterable[str]) -> None:
         """Have figures of these, and of no others; those that are there go on."""
@@ -103,6 +111,24 @@ class Health:
         before_s = trip_s if known.round_trip_s is None else known.round_trip_s
         known.round_trip_s = before_s + NEWEST * (trip_s - before_s)
 
+    def take_supply(self, found: Supply) -> None:
+        """Note the supply; whether there is mains is told at once, as it may be the last word."""
+        if self.supply is None or self.supply.mains != found.mains:
+            self.urgent.set()
+        self.supply = found
+
+    def take_modem(self, found: Modem) -> None:
+        """Note the modem; that it loses its SIM or network is told at once, if it still can be."""
+        before = self.modem or Modem()
+        if (before.sim, before.registered) != (found.sim, found.registered):
+            self.urgent.set()
+        self.modem = found
+
+    def lifelines(self) -> dict[str, float]:
+        """Return the figures of what the cabinet lives on, as far as it is watched."""
+        supply = supply_figures(self.supply) if self.supply else {}
+        return supply | (modem_figures(self.modem) if self.modem else {})
+
     def set_problem(self, what: str, why: str) -> bool:
         """Note a problem of a bus, the buffer or the like; return whether it is news."""
         news = self.problems.get(what) != why
@@ -129,6 +155,7 @@ class Health:
             },
             **dict(self._bus_figures(now_s)),
             **dict(self._device_figures(self.clock.now_ms())),
+            **self.lifelines(),
             **self.machine.figures(now_s),
         }
 

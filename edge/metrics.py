@@ -108,6 +108,10 @@ class Figures(Collector):
             "1 if the clock can be believed",
             int(health.clock_synchronised),
         )
+        lifelines = _gauge("lifeline", "figures of the supply and the modem", "what")
+        for what, figure in health.lifelines().items():
+            lifelines.add_metric([what], figure)
+        yield lifelines
         problems = _gauge("problem", "1 for each problem there is now", "what")
         for what in dict(health.problems):
             problems.add_metric([what], 1)

@@ -6,7 +6,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from contract.messages import Place
 from contract.quantities import Kind
@@ -146,6 +154,50 @@ class AggregateOptions(Section):
 
     late_s: Annotated[float, Field(ge=0, le=600)] = 10.0
     least_percent: Annotated[float, Field(ge=0, le=100)] = 75.0
+
+
+Said = Annotated[str, BeforeValidator(_as_text), Field(pattern=r"^\S{1,40}$")]
+
+
+class SupplyOptions(Section):
+    """Where the cabinet's supply is read: a folder of sysfs, or a file whose first word says it.
+
+    max_age_s: a file that nobody has written for so long says nothing any more; 0: it always does.
+    """
+
+    power_supply: Path | None = None
+    file: Path | None = None
+    mains: Said = "1"
+    battery: Said = "0"
+    max_age_s: Annotated[float, Field(ge=0, le=86_400)] = 0.0
+    every_s: Seconds = 2.0
+    timeout_s: Annotated[float, Field(gt=0, le=60)] = 1.0
+
+    @model_validator(mode="after")
+    def _one_source(self) -> SupplyOptions:
+        if (self.power_supply is None) == (self.file is None):
+            raise ValueError("say where it is read: either power_supply or file")
+        if self.mains == self.battery:
+            raise ValueError(f"mains and battery are both {self.mains!r}; they must differ")
+        return self
+
+
+class ModemOptions(Section):
+    """Where the modem is read: ModemManager's mmcli, or a file that somebody keeps up to date."""
+
+    mmcli: Annotated[
+        str | None, BeforeValidator(_as_text), Field(pattern=r"^(any|[0-9]{1,4})$")
+    ] = None
+    file: Path | None = None
+    max_age_s: Annotated[float, Field(ge=0, le=86_400)] = 120.0
+    every_s: Seconds = 15.0
+    timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+
+    @model_validator(mode="after")
+    def _one_source(self) -> ModemOptions:
+        if (self.mmcli is None) == (self.file is None):
+            raise ValueError("say where it is read: either mmcli or file")
+        return self
 
 
 class CommandOptions(Section):

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 
 import aiomqtt
 
@@ -178,8 +178,11 @@ class Uplink:
     async def _report(self, client: aiomqtt.Client) -> None:
         while not self._stop.is_set():  # then goodbye is the last word, which the broker keeps
             check_cancelled()
+            self._health.urgent.clear()
             await client.publish(self._topic("state"), self._state(online=True), qos=1, retain=True)
-            await asyncio.sleep(self._options.state_every_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._options.state_every_s):
+                    await self._health.urgent.wait()
 
     async def _reply(self, client: aiomqtt.Client) -> None:
         while True:

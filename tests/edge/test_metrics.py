@@ -10,6 +10,7 @@ import pytest
 
 from contract.clock import ManualClock
 from contract.errors import ConfigError
+from contract.lifelines import Supply
 from edge.health import DeviceHealth, Health
 from edge.metrics import served
 from edge.options import MetricsOptions
@@ -47,6 +48,7 @@ def test_prometheus_reads_what_state_says() -> None:
     health.planned = {"bus-1": 0.4}
     health.norths = {"bureau": {"held": 3, "acknowledged": 9, "dropped": 1}}
     health.clock_synchronised = False
+    health.take_supply(Supply(mains=True))
     with served(MetricsOptions(port=port), health, lambda: held(clock.now_ms())):
         seen = scraped(port)
     assert seen['gridwarden_edge_bus_busy_seconds_total{bus="bus-1"}'] == 0.05
@@ -55,6 +57,7 @@ def test_prometheus_reads_what_state_says() -> None:
     assert seen['gridwarden_edge_device_age_seconds{device="noise-1"}'] == 2
     assert seen['gridwarden_edge_device_round_trip_seconds{device="noise-1"}'] == 0.025
     assert seen['gridwarden_edge_device_failures_total{device="gas-1",kind="Timeout"}'] == 1
+    assert seen['gridwarden_edge_lifeline{what="supply.mains"}'] == 1
     assert seen["gridwarden_edge_buffer_bytes"] == 9_000
     assert seen["gridwarden_edge_buffer_oldest_seconds"] == 90
     assert seen["gridwarden_edge_published_readings_total"] == 500

@@ -140,7 +140,7 @@ class Book:
             {alert.id: alert.version for alert in alerts},
         )
 
-    def began(self, event: ConditionBegan, rule: Rule) -> None:
+    def began(self, event: ConditionBegan, rule: Rule, note: str = "") -> None:
         """Raise an alert, or raise one again that had returned unacknowledged."""
         alert = self.open.get((event.rule, event.series))
         if alert is None:
@@ -152,9 +152,9 @@ class Book:
         elif alert.returned_ms is None:
             return
         alert = replace(alert, returned_ms=None)
-        self.turn(alert, Event.CONDITION, event.observed_ms, value=event.value)
+        self.turn(alert, Event.CONDITION, event.observed_ms, value=event.value, note=note)
 
-    def rose(self, event: ConditionRose) -> None:
+    def rose(self, event: ConditionRose, note: str = "") -> None:
         """Make an alert more severe; one that was acknowledged calls again."""
         alert = self.open.get((event.rule, event.series))
         if alert is None or alert.returned_ms is not None:
@@ -163,9 +163,10 @@ class Book:
             return
         risen = replace(alert, severity=event.severity, limit_value=event.limit)
         if alert.state is State.ACKED:
-            self.turn(risen, Event.ESCALATE, event.observed_ms, value=event.value)
+            self.turn(risen, Event.ESCALATE, event.observed_ms, value=event.value, note=note)
         else:
-            self.remark(risen, risen, Remark.SEVERITY, value=event.value, at_ms=event.observed_ms)
+            at_ms, value = event.observed_ms, event.value
+            self.remark(risen, risen, Remark.SEVERITY, value=value, at_ms=at_ms, note=note)
 
     def ended(self, event: ConditionEnded) -> None:
         """Return an alert to normal."""

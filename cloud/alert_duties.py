@@ -51,6 +51,10 @@ class Duties:
         """Take note that a gateway came or went."""
         self._outages.heard(gateway, online=online, now_ms=now_ms)
 
+    def told(self, gateway: str, health: Mapping[str, float], now_ms: int) -> None:
+        """Take note of what a gateway says of its mains and its modem."""
+        self._outages.told(gateway, health, now_ms)
+
     def is_due(self, connection: sa.Connection, now_ms: int) -> bool:
         """Whether step() would do anything; costs a look at three indexes and the channels."""
         if self._outages.is_due(now_ms) or self._channels.is_due(connection):

@@ -192,6 +192,9 @@ class Alerts(_Section):
     flood: Flood = Flood()
     gateway_offline_s: Seconds = POLICY.gateway_offline_s
     gateway_grace_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = POLICY.gateway_grace_s
+    gateway_battery_s: Annotated[float, Field(ge=0, le=86_400)] = POLICY.gateway_battery_s
+    gateway_modem_s: Annotated[float, Field(ge=0, le=86_400)] = POLICY.gateway_modem_s
+    modem_weak_percent: Annotated[float, Field(ge=0, le=100)] = POLICY.modem_weak_percent
     lag_s: Annotated[float, Field(ge=0, le=3_600)] = POLICY.lag_s
     start_rest_s: Annotated[float, Field(ge=0, le=3_600)] = POLICY.start_rest_s
     record_days: Annotated[float, Field(ge=0, le=36_500)] = POLICY.record_days
@@ -218,6 +221,9 @@ class Alerts(_Section):
             flood_window_s=self.flood.window_s,
             gateway_offline_s=self.gateway_offline_s,
             gateway_grace_s=self.gateway_grace_s,
+            gateway_battery_s=self.gateway_battery_s,
+            gateway_modem_s=self.gateway_modem_s,
+            modem_weak_percent=self.modem_weak_percent,
             lag_s=self.lag_s,
             start_rest_s=self.start_rest_s,
             record_days=self.record_days,

@@ -196,6 +196,8 @@ class Line:
                 told_state(work.connection, topic.gateway, state, work.now_ms)
                 history = self._gatehouse.history
                 history.state(work.connection, topic.gateway, state.online, work.now_ms)
+                if state.online:
+                    self._duties.told(topic.gateway, state.health, work.now_ms)
                 self._duties.heard(topic.gateway, online=state.online, now_ms=work.now_ms)
         except (DecodeError, ValueError) as error:
             work.counts["messages_rejected"] += 1

@@ -32,6 +32,9 @@ class AlertPolicy:
                   with fewer than flood_ends. Source: ISA-18.2, > 10 and < 5 in 10 min.
     gateway_offline_s: how long a gateway must be away before there is an alert.
     gateway_grace_s:   for how long its devices stay suppressed after it is back.
+    gateway_battery_s: how long a gateway must be on battery before there is an alert.
+    gateway_modem_s:   how long its modem must be without SIM or network, while it is there.
+    modem_weak_percent: a signal below it explains that a gateway went silent.
     lag_s:        what time alone decides (silence, delays) waits so long behind the clock for
                   readings that are on their way.
     start_rest_s: nor does it decide anything before intake has run so long, as what waited for
@@ -53,6 +56,9 @@ class AlertPolicy:
     flood_window_s: float = 600.0
     gateway_offline_s: float = 60.0
     gateway_grace_s: float = 180.0
+    gateway_battery_s: float = 10.0
+    gateway_modem_s: float = 300.0
+    modem_weak_percent: float = 15.0
     lag_s: float = 30.0
     start_rest_s: float = 60.0
     record_days: float = 800.0

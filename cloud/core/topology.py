@@ -1,6 +1,7 @@
 """What depends on what: a gateway that is away is one alert, and its devices' silence is not news.
 
-Whether the gateway, its power or its SIM has failed, its last will says the same: offline.
+Its last will says offline, whether the gateway, its power or its SIM has failed; what it said
+before of its mains and its modem tells them apart (cloud/core/lifelines.py).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from cloud.core.model import Severity
 from cloud.core.rules import Direction, Mark, Rule
 
 GATEWAY = "gateway"  # the kind that a gateway is entered as
-ONLINE = "online"  # its one series
+ONLINE, MAINS, NETWORK = "online", "mains", "network"  # its series
 CHANNEL = "channel"  # the kind that a notification channel is entered as
 WORKING = "working"  # its one series
 OWN_KINDS = (GATEWAY, CHANNEL)  # entered beside the devices for their alerts, and in no list
@@ -36,6 +37,24 @@ OFFLINE_RULE = Rule(
     mark=Mark.JUDGEMENT,
     effective=date(2020, 1, 1),
 )
+POWER_RULE = replace(
+    OFFLINE_RULE,
+    id="gateway.power",
+    title_zh="网关停电",
+    title_en="Gateway without mains",
+    measurements=(MAINS,),
+    severity=Severity.MEDIUM,
+    source="网关上报的市电状态 (what the gateway says of its mains)",
+)
+MODEM_RULE = replace(
+    OFFLINE_RULE,
+    id="gateway.modem",
+    title_zh="网关移动网络中断",
+    title_en="Gateway's modem without network",
+    measurements=(NETWORK,),
+    severity=Severity.MEDIUM,
+    source="网关上报的 SIM 卡与信号 (what the gateway says of its SIM and signal)",
+)
 CHANNEL_RULE = replace(
     OFFLINE_RULE,
     id="channel.dead",
@@ -46,7 +65,7 @@ CHANNEL_RULE = replace(
     source="连续发送失败 (failures in a row, notify.dead_after)",
 )
 # Those that no file says, and no engine evaluates.
-OWN_RULES = {rule.id: rule for rule in (OFFLINE_RULE, CHANNEL_RULE)}
+OWN_RULES = {rule.id: rule for rule in (OFFLINE_RULE, POWER_RULE, MODEM_RULE, CHANNEL_RULE)}
 
 
 _LONGEST = 63  # of a device's id

@@ -280,7 +280,16 @@ def move(connection: sa.Connection, device: str, gateway: str) -> str:
 
 
 def told_state(connection: sa.Connection, gateway: str, state: State, now_ms: int) -> None:
-    """Write down what a gateway, or its will, said of itself. A will's own time is of long ago."""
+    """Write down what a gateway, or its will, said of itself. A will's own time is of long ago.
+
+    Its will knows no figures: the last ones stay, as they tell why it went.
+    """
+    table = schema.gateways
+    if not state.online and not state.health:
+        gone = sa.update(table).where(table.c.id == gateway, table.c.state_ms.is_not(None))
+        values = {"online": False, "state_ms": now_ms, "problems": list(state.problems)}
+        if connection.execute(gone.values(**values)).rowcount:
+            return
     upsert(
         connection,
         schema.gateways,

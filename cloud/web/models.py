@@ -471,7 +471,9 @@ class Gateway(View):
     born_ms: Instant | None
     agent_version: str
     config_version: str
-    health: dict[str, float] = Field(description="Figures it reports about itself")
+    health: dict[str, float] = Field(
+        description="Figures it reported last about itself; those of one that is away stay"
+    )
     problems: list[str] = Field(description="What it complains about")
     devices: int
     completeness: Completeness

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from cloud.core import case_steps
 from cloud.core.assessment import score_of
 from cloud.core.gate import CATEGORIES
-from cloud.core.topology import ONLINE, WORKING
+from cloud.core.topology import MAINS, NETWORK, ONLINE, WORKING
 from cloud.web.texts import text
 from contract.quantities import QUANTITIES, split_measurement
 
@@ -78,6 +78,8 @@ class Wording:
         """Return a value with its unit; states in words."""
         if measurement == ONLINE and value is not None:
             return self("online" if value >= 0.5 else "offline")
+        if measurement in (MAINS, NETWORK) and value is not None:
+            return self(f"{measurement}.{int(value >= 0.5)}")
         if measurement == WORKING and value is not None:
             return self("working" if value >= 0.5 else "not_working")
         if measurement.startswith("cover_open") and value is not None:

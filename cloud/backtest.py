@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import sqlalchemy as sa
 
-from cloud.cases.handling import handlings
+from cloud import hold_rows
+from cloud.cases.handling import handlings, lives
 from cloud.core.backtest import DAY_MS, EXAMPLES, Backtest
 from cloud.core.backtest_figures import Comparison, Example
 from cloud.core.checks import Difference, Value
@@ -16,9 +18,12 @@ from cloud.core.evaluate import GAP_PERIODS, LEAST_GAP_S
 from cloud.core.gate import GatePolicy
 from cloud.core.model import Series
 from cloud.core.noise import Noise, Suggestion
+from cloud.core.past import Past, PastHolds, shelving_of
 from cloud.core.rules import RuleSet
 from cloud.errors import InvalidError, NotFoundError
 from cloud.ports import SeriesStore
+from cloud.state import schema
+from cloud.state.chunks import chunks
 from cloud.state.database import Database
 from cloud.state.registry import Registry
 
@@ -97,7 +102,7 @@ def backtest(
         raise InvalidError(f"a period must end after it begins, and be of at most {MOST_DAYS} days")
     with database.read() as connection:
         registry = Registry.load(connection)
-        seen = handlings(connection, span.until_ms - HANDLINGS_MS)
+        past = _past(connection, span)
     mine = registry.series_of(span.device) if span.device else list(registry.all_series())
     if not mine:
         raise NotFoundError(f"no device {span.device!r}" if span.device else "there are no series")
@@ -122,8 +127,27 @@ def backtest(
         if tell:
             tell(at_ms - begun_ms, span.until_ms - begun_ms)
     return Tested(
-        compared=test.compare(policy, span.examples, seen),
+        compared=test.compare(policy, span.examples, past),
         advice=tuple(_advice(test, changed, mine, noises)),
+    )
+
+
+def _past(connection: sa.Connection, span: Span) -> Past:
+    """Read what held alerts in that time, and how long cases take."""
+    since_ms = span.until_ms - HANDLINGS_MS
+    holds = hold_rows.in_force_between(connection, span.from_ms, span.until_ms)
+    alerts, devices = schema.alerts, schema.devices
+    of_alerts: dict[str, tuple[str, str]] = {}
+    for some in chunks(sorted({hold.alert for hold in holds if hold.alert})):
+        named = sa.select(alerts.c.id, alerts.c.rule, alerts.c.device).where(alerts.c.id.in_(some))
+        of_alerts |= {row.id: (row.rule, row.device) for row in connection.execute(named)}
+    found = [shelving_of(hold, of_alerts) for hold in holds]
+    query = sa.select(devices.c.id, devices.c.gateway)
+    gateways = {row.id: row.gateway for row in connection.execute(query)} if holds else {}
+    return Past(
+        holds=PastHolds([hold for hold in found if hold], gateways),
+        handlings=handlings(connection, since_ms),
+        lives=lives(connection, since_ms, span.from_ms, span.until_ms),
     )
 
 

@@ -24,7 +24,7 @@ from contract.clock import SystemClock, iso_utc
 TOLD_EVERY_S = 2.0
 HEADER = (
     f"{'RULE':<43}{'ALERTS':>8}{'A DAY':>9}{'FLOODS':>8}{'CHATTER':>9}{'STALE':>7}{'CASES':>7}"
-    f"{'CONFIRM':>9}{'OVERDUE':>9}"
+    f"{'JOINED':>8}{'REOPENED':>10}{'CONFIRM':>9}{'OVERDUE':>9}{'HELD':>7}"
 )
 
 
@@ -86,7 +86,7 @@ def _lines(found: Tested) -> Iterator[str]:
     current, changed = compared.current.rules, compared.changed.rules
     for name in sorted({*current, *changed}):
         pair = current.get(name), changed.get(name)
-        if any(one and (one.alerts or one.stale) for one in pair):
+        if any(one and (one.alerts or one.stale or one.held) for one in pair):
             yield from _rows(name, *pair)
     yield from _rows("in total", compared.current.total, compared.changed.total)
     for title, rules in (("current", current), ("changed", changed)):
@@ -111,7 +111,8 @@ def _row(name: str, which: str, one: Figures | None) -> str:
     late = "-" if one.overdue is None else f"{one.overdue:.1f}"
     return (
         f"{name:<34}{which:<9}{one.alerts:>8}{one.alerts_a_day:>9.2f}{one.floods:>8}"
-        f"{one.chattering:>9}{one.stale:>7}{one.cases:>7}{one.to_confirm:>9}{late:>9}"
+        f"{one.chattering:>9}{one.stale:>7}{one.cases:>7}{one.joined:>8}{one.reopened:>10}"
+        f"{one.to_confirm:>9}{late:>9}{one.held:>7}"
     )
 
 

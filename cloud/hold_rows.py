@@ -114,6 +114,17 @@ def page(
     return HoldPage(holds=found[:limit], cursor=more)
 
 
+def in_force_between(connection: sa.Connection, from_ms: int, until_ms: int) -> list[Hold]:
+    """Return the holds that were in force at any moment of a time, whatever became of them."""
+    table = schema.holds
+    query = sa.select(table).where(
+        table.c.from_ms < until_ms,
+        sa.or_(table.c.ended_ms.is_(None), table.c.ended_ms > from_ms),
+        sa.or_(table.c.until_ms.is_(None), table.c.until_ms > from_ms),
+    )
+    return [hold_of(row) for row in connection.execute(query.order_by(table.c.id))]
+
+
 def _tell(connection: sa.Connection, topic: str, hold: Hold, now_ms: int) -> None:
     made = sa.insert(schema.outbox).values(
         topic=topic, key=hold.id, payload=values_of(hold), created_ms=now_ms, done_ms=now_ms

@@ -172,6 +172,7 @@ class Cases(_Section):
     working_time: WorkingTime = WorkingTime()
     categories: dict[Code, Names] = {}
     units: dict[str, Text] = {}
+    capacity: dict[Text, Annotated[float, Field(gt=0, le=1_000_000)]] = {}
     responsible: tuple[Responsible, ...] = ()
     grid: Grid | None = None
     delivered_days: Annotated[float, Field(ge=0, le=36_500)] = 800.0
@@ -205,6 +206,7 @@ def policy_of(cases: Cases, zone: ZoneInfo) -> GatePolicy:
         },
         cells=_cells(cases.grid) if cases.grid else (),
         outside_refused=cases.grid is not None and cases.grid.outside == "refuse",
+        capacity=cases.capacity,
         unit_rules=tuple(UnitRule(**each.model_dump()) for each in cases.responsible),
         photos=tuple(
             PhotoRule(step=Step(each.step), category=each.category) for each in cases.photos

@@ -1,10 +1,10 @@
 """Two sets of rules over the same stored readings: what each would have raised. Pure, event time.
 
-Every condition that began counts as an alert, and every rise calls once more. Nothing of what
-people and the alert policy do is played: shelving, maintenance, suppression, groups, realarms.
-Cases are alerts that the gate lets through (cloud/core/case_load.py), each for itself: that an open
-case of the same matter takes in further alerts depends on when people close it, which nobody can
-replay.
+Every condition that began counts as an alert, and every rise calls once more, unless it was held:
+shelvings, maintenance windows and suppressions of that time are respected as they were recorded.
+Groups, realarms and reminders, which are about how people are told, are not played. Cases are
+alerts that the gate lets through; those of a matter that has an open case join it
+(cloud/core/case_load.py).
 """
 
 from __future__ import annotations
@@ -18,15 +18,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from cloud.core.backtest_figures import Comparison, Example, Figures, Outcome
-from cloud.core.case_load import (
-    NO_HANDLINGS,
-    Handlings,
-    Passage,
-    Passed,
-    Raised,
-    overdue,
-    pass_gate,
-)
+from cloud.core.case_load import Passage, Passed, Raised, late_shares, overdue, pass_gate
 from cloud.core.columns import Columns
 from cloud.core.evaluate import Engine
 from cloud.core.gate import GatePolicy
@@ -39,6 +31,7 @@ from cloud.core.model import (
     Series,
     Severity,
 )
+from cloud.core.past import NO_PAST, Past
 from cloud.core.performance import Annunciation, Figure, Flood, Performance, Standing, measure
 from cloud.core.rules import RuleSet
 from cloud.core.schedule import DayHours, cut_for
@@ -50,6 +43,8 @@ PIECE = 20_000  # readings at once: what is quiet in a piece costs the engine ne
 
 class _Cases(TypedDict):
     cases: int
+    joined: int
+    reopened: int
     to_confirm: int
     queued: int
     overdue: float | None
@@ -62,6 +57,7 @@ class _Alert:
     severity: Severity
     rises: list[ConditionRose]
     ended_ms: int | None = None
+    told_ms: int | None = None
 
 
 class Run:
@@ -103,16 +99,21 @@ class Run:
         until_ms: int,
         policy: GatePolicy,
         examples: int = EXAMPLES,
-        handlings: Handlings = NO_HANDLINGS,
+        past: Past = NO_PAST,
     ) -> Outcome:
         """Return the figures of what was raised from from_ms on, before until_ms."""
         calls: dict[str, list[Annunciation]] = defaultdict(list)
         mine: dict[str, list[_Alert]] = defaultdict(list)
+        held = Counter[str]()
+        self._tell(past, until_ms)
         standing = [self._standing(one) for one in self._alerts if _reaches(one, from_ms)]
         for alert in self._alerts:
-            calls[alert.began.rule] += _calls(alert, from_ms, until_ms)
+            calls[alert.began.rule] += self._calls(alert, from_ms, until_ms, past)
             if alert.began.observed_ms >= from_ms:
-                mine[alert.began.rule].append(alert)
+                if alert.told_ms is None:
+                    held[alert.began.rule] += 1
+                else:
+                    mine[alert.began.rule].append(alert)
         every = [call for found in calls.values() for call in found]
         found = measure(every, standing, from_ms, until_ms)
         flooded = {alert for flood in found.floods for alert in flood.alerts}
@@ -120,7 +121,10 @@ class Run:
         chattering = Counter(one.rule for one in found.chattering)
         stale = Counter(one.rule for one in found.stale)
         days = (until_ms - from_ms) / DAY_MS
-        passed = self._passed([one for found in mine.values() for one in found], until_ms, policy)
+        told = [one for some in mine.values() for one in some]
+        passed = self._passed(told, until_ms, policy, past)
+        cases = list(passed.values())
+        late = dict(zip(passed, late_shares(cases, past.handlings, policy.capacity), strict=True))
         rules = {
             rule.id: Figures(
                 alerts=len(mine[rule.id]),
@@ -131,7 +135,8 @@ class Run:
                 flood_percent=_percent(floods[rule.id], until_ms - from_ms),
                 chattering=chattering[rule.id],
                 stale=stale[rule.id],
-                **_of_cases([passed[one.id] for one in mine[rule.id]], handlings),
+                held=held[rule.id],
+                **_of_cases([(passed[one.id], late[one.id]) for one in mine[rule.id]]),
                 examples=tuple(map(self._example, mine[rule.id][:examples])),
             )
             for rule in self._rules.rules
@@ -145,7 +150,8 @@ class Run:
             flood_percent=found.figures[Figure.FLOOD],
             chattering=len(found.chattering),
             stale=len(found.stale),
-            **_of_cases(list(passed.values()), handlings),
+            held=held.total(),
+            **_of_cases([(passed[name], late[name]) for name in passed]),
         )
         return Outcome(total=total, rules=rules)
 
@@ -166,6 +172,39 @@ class Run:
                 self._open[pair].rises.append(event)
                 self._open[pair].severity = event.severity
 
+    def _tell(self, past: Past, until_ms: int) -> None:
+        """Note when people would have heard of each alert; None for those that were held."""
+        for alert in self._alerts:
+            began = alert.began
+            alert.told_ms = began.observed_ms
+            if past.holds:
+                rule, device = self._rules.by_id[began.rule], self._devices[began.device]
+                told_ms = past.holds.told_ms(rule, device, began.observed_ms, alert.ended_ms)
+                alert.told_ms = None if told_ms is None or told_ms >= until_ms else told_ms
+
+    def _calls(
+        self, alert: _Alert, from_ms: int, until_ms: int, past: Past
+    ) -> Iterator[Annunciation]:
+        """Yield each time an alert called: first, and at rises that were not held."""
+        if alert.told_ms is None:
+            return
+        rule, device = self._rules.by_id[alert.began.rule], self._devices[alert.began.device]
+        rises = [
+            (rose.observed_ms, rose.severity)
+            for rose in alert.rises
+            if not past.holds
+            or past.holds.told_ms(rule, device, rose.observed_ms, None) == rose.observed_ms
+        ]
+        for at_ms, severity in [(alert.told_ms, alert.began.severity), *rises]:
+            if from_ms <= at_ms < until_ms:
+                yield Annunciation(
+                    at_ms=at_ms,
+                    alert=alert.id,
+                    rule=alert.began.rule,
+                    device=alert.began.device,
+                    severity=severity,
+                )
+
     def _floods(self, found: Performance) -> dict[str, list[Flood]]:
         """Return the floods that alerts of each rule were in."""
         floods: dict[str, list[Flood]] = defaultdict(list)
@@ -175,7 +214,7 @@ class Run:
         return floods
 
     def _passed(
-        self, alerts: Sequence[_Alert], until_ms: int, policy: GatePolicy
+        self, alerts: Sequence[_Alert], until_ms: int, policy: GatePolicy, past: Past
     ) -> dict[str, Passed]:
         """Return what becomes of each alert at the gate, as severe as it became."""
         raised = [
@@ -184,12 +223,12 @@ class Run:
                 category=self._rules.by_id[one.began.rule].category,
                 device=self._devices[one.began.device],
                 began_ms=one.began.began_ms,
-                raised_ms=one.began.observed_ms,
+                raised_ms=one.began.observed_ms if one.told_ms is None else one.told_ms,
                 until_ms=one.ended_ms,
             )
             for one in alerts
         ]
-        found = pass_gate(raised, until_ms, policy)
+        found = pass_gate(raised, until_ms, policy, past.lives)
         return {alert.id: passed for alert, passed in zip(alerts, found, strict=True)}
 
     def _example(self, alert: _Alert) -> Example:
@@ -208,7 +247,7 @@ class Run:
             alert=alert.id,
             rule=alert.began.rule,
             device=alert.began.device,
-            from_ms=alert.began.observed_ms,
+            from_ms=alert.began.observed_ms if alert.told_ms is None else alert.told_ms,
             until_ms=alert.ended_ms,
         )
 
@@ -253,15 +292,15 @@ class Backtest:
         self,
         policy: GatePolicy,
         examples: int = EXAMPLES,
-        handlings: Handlings = NO_HANDLINGS,
+        past: Past = NO_PAST,
     ) -> Comparison:
         """Compare what both would have raised up to what has been fed.
 
         Raises: ValueError if nothing of the period has been fed.
         """
         span = self._from_ms, self._until_ms
-        current = self.current.outcome(*span, policy, examples, handlings)
-        changed = self.changed.outcome(*span, policy, examples, handlings)
+        current = self.current.outcome(*span, policy, examples, past)
+        changed = self.changed.outcome(*span, policy, examples, past)
         return Comparison(
             from_ms=span[0],
             until_ms=span[1],
@@ -271,31 +310,23 @@ class Backtest:
         )
 
 
-def _calls(alert: _Alert, from_ms: int, until_ms: int) -> Iterator[Annunciation]:
-    events: list[ConditionBegan | ConditionRose] = [alert.began, *alert.rises]
-    for event in events:
-        if from_ms <= event.observed_ms < until_ms:
-            yield Annunciation(
-                at_ms=event.observed_ms,
-                alert=alert.id,
-                rule=event.rule,
-                device=event.device,
-                severity=event.severity,
-            )
-
-
 def _reaches(alert: _Alert, from_ms: int) -> bool:
-    return alert.ended_ms is None or alert.ended_ms >= from_ms
+    reaches = alert.ended_ms is None or alert.ended_ms >= from_ms
+    return reaches and alert.told_ms is not None
 
 
 def _percent(floods: Sequence[Flood], of_ms: int) -> float:
     return 100 * sum(flood.until_ms - flood.from_ms for flood in floods) / of_ms
 
 
-def _of_cases(passed: Sequence[Passed], handlings: Handlings) -> _Cases:
+def _of_cases(cases: Sequence[tuple[Passed, float | None]]) -> _Cases:
+    """Count what became of alerts; with each, how likely its case is handled too late."""
+    became = Counter(one.passage for one, _ in cases)
     return {
-        "cases": sum(one.passage is Passage.CASE for one in passed),
-        "to_confirm": sum(one.passage is Passage.CONFIRM for one in passed),
-        "queued": sum(one.queued for one in passed),
-        "overdue": overdue(passed, handlings),
+        "cases": became[Passage.CASE],
+        "joined": became[Passage.JOINED],
+        "reopened": became[Passage.REOPENED],
+        "to_confirm": became[Passage.CONFIRM],
+        "queued": sum(one.queued for one, _ in cases),
+        "overdue": overdue([late for _, late in cases]),
     }

@@ -23,6 +23,9 @@ class Figures:
 
     calls:      alerts and their rises. in_floods: alerts that were part of a flood.
     chattering: rules on a device that called three times within a minute. cases: see the module.
+    held:       alerts that nobody heard of, as they were shelved, in maintenance or suppressed;
+                they are in no other figure. joined: alerts that an open case took in.
+    reopened:   cases closed shortly before, which an alert opened again.
     to_confirm: alerts that would wait for a person's word. queued: cases that a flood held up.
     overdue:    cases handled too late, expected of how long handling took; None if never seen.
     """
@@ -36,6 +39,9 @@ class Figures:
     chattering: int
     stale: int
     cases: int
+    held: int = 0
+    joined: int = 0
+    reopened: int = 0
     to_confirm: int = 0
     queued: int = 0
     overdue: float | None = None

@@ -159,6 +159,7 @@ class GatePolicy:
     gate:        which alerts wait, and for what.
     photos:      which steps take a photo.
     repeats:     a matter that arises so often in repeat_days stands out.
+    capacity:    how many cases a day a unit handles, for the load that a backtest expects.
     grace_s:     closed while the sensor is beyond its limit, a case is reworked after so long.
     """
 
@@ -196,6 +197,7 @@ class GatePolicy:
     categories: Mapping[str, Label] = field(default_factory=lambda: CATEGORIES)
     cells: tuple[Cell, ...] = ()
     outside_refused: bool = False
+    capacity: Mapping[str, float] = field(default_factory=dict)
     unit_rules: tuple[UnitRule, ...] = ()
     gate: Gate = field(default_factory=Gate)
     photos: tuple[PhotoRule, ...] = ()

@@ -21,15 +21,11 @@ class State(StrEnum):
 
 
 class NotReplayed(StrEnum):
-    """What a backtest does not play: what people did then says nothing of other alerts."""
+    """What a backtest does not play: how people are told."""
 
-    SHELVING = "shelving"
-    MAINTENANCE = "maintenance"
-    SUPPRESSION = "suppression"
     GROUPS = "groups"
     REALARMS = "realarms"
     REMINDERS = "reminders"
-    JOINED_CASES = "joined_cases"
 
 
 class _Asked(BaseModel):
@@ -75,7 +71,12 @@ class BacktestFigures(View):
     flood_percent: float
     chattering: int = Field(description="Rules on a device that called three times in a minute")
     stale: int
-    cases: int = Field(description="Alerts that the gate lets through, each for itself")
+    cases: int = Field(description="Cases that alerts open")
+    held: int = Field(
+        description="Alerts nobody heard of, as they were shelved, in maintenance or suppressed"
+    )
+    joined: int = Field(description="Alerts taken in by an open case of the same matter")
+    reopened: int = Field(description="Cases closed shortly before that an alert opened again")
     to_confirm: int = Field(description="Alerts that would wait for a person's word")
     queued: int = Field(description="Cases that a flood at the gate would hold up")
     overdue: float | None = Field(

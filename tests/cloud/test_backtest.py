@@ -7,16 +7,20 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from cloud import app as build
+from cloud.alerts import list_alerts
 from cloud.backtest import Span, backtest
 from cloud.config import load
+from cloud.core.backtest import DAY_MS
 from cloud.core.rule_changes import laid_over
 from cloud.core.waiting import Bounds
 from cloud.errors import InvalidError, NotFoundError
 from cloud.pipeline import Line, Message
 from cloud.rules.cli import app
+from cloud.state import schema
 from cloud.state.database import Database
 from contract import codec, messages, topics
 from contract.clock import ManualClock, SystemClock
@@ -95,7 +99,8 @@ def test_the_command_compares_and_suggests(folder: Path) -> None:
     compared = found["compared"]
     current, changed = (compared[which]["total"] for which in ("current", "changed"))
     assert compared["readings"] == 120
-    assert (current["alerts"], current["alerts_a_day"], current["cases"]) == (11, 11.0, 11)
+    assert (current["alerts"], current["alerts_a_day"], current["cases"]) == (11, 11.0, 1)
+    assert (current["joined"], current["held"]) == (10, 0)
     assert (changed["alerts"], changed["cases"]) == (1, 1)
     (example,) = compared["changed"]["rules"]["loud"]["examples"]
     assert (example["device"], example["value"]) == ("noise-1", 65.0)
@@ -150,3 +155,37 @@ def test_what_cannot_be_tested_is_refused(folder: Path, database: Database) -> N
         backtest(*given, Span(from_ms=5, until_ms=6, device="nobody"))
     backtest(*given, Span(from_ms=5, until_ms=6), lambda done, of: told.append((done, of)))
     assert told[-1][0] == told[-1][1]
+
+
+def test_holds_of_that_time_are_respected(folder: Path, database: Database) -> None:
+    """A window over the device, and the shelving of an alert that life had."""
+    config = load(folder / "cloud.yaml")
+    rules, store = build.rules(config), build.store(config, database)
+    given = database, store, config.zone, config.case_policy, rules, rules
+    until_ms = SystemClock().now_ms()
+    span = Span(from_ms=until_ms - DAY_MS, until_ms=until_ms)
+    with database.write() as connection:
+        alert = list_alerts(connection).alerts[-1]
+        common = {
+            "rule": "",
+            "gateway": "",
+            "tag": "",
+            "tag_value": "",
+            "silence_only": False,
+            "reason": "r",
+            "made_by": "li",
+            "made_ms": 0,
+            "begun": True,
+            "ended_by": "",
+        }
+        holds = [
+            {"id": "1", "kind": "shelved", "alert": alert.id, "device": "", "ended_ms": None}
+            | {"from_ms": alert.observed_ms, "until_ms": alert.observed_ms + 15 * MINUTE_MS},
+            {"id": "2", "kind": "maintenance", "alert": "", "device": "noise-1"}
+            | {"from_ms": 0, "until_ms": None, "ended_ms": span.from_ms + 1},
+            {"id": "3", "kind": "shelved", "alert": "gone", "device": "", "ended_ms": None}
+            | {"from_ms": 0, "until_ms": None},
+        ]
+        connection.execute(sa.insert(schema.holds), [common | one for one in holds])
+    total = backtest(*given, span).compared.current.total
+    assert (total.alerts, total.held) == (9, 2)

@@ -18,10 +18,14 @@ FIGURES = (
     "chattering",
     "stale",
     "cases",
+    "joined",
+    "reopened",
     "to_confirm",
     "queued",
     "overdue",
+    "held",
 )
+NEUTRAL = ("joined", "held")  # neither more nor fewer of them is better
 
 
 def table(found: models.Backtest, result: models.BacktestResult, w: Wording) -> str:
@@ -125,7 +129,7 @@ def _pair(
 ) -> tuple[str, str, str]:
     """Return both values in words, and whether it became better or worse."""
     before, after = getattr(now, key), getattr(then, key)
-    if before is None or after is None or before == after:
+    if key in NEUTRAL or before is None or after is None or before == after:
         verdict = ""
     else:
         verdict = "good" if after < before else "poor"

@@ -8,7 +8,9 @@ from cloud.core.backtest import Backtest
 from cloud.core.backtest_figures import Comparison, Example
 from cloud.core.columns import Columns, concatenate
 from cloud.core.gate import Gate, GatePolicy
+from cloud.core.holds import Hold, HoldKind
 from cloud.core.model import Severity
+from cloud.core.past import NO_PAST, Past, PastHolds
 from cloud.core.rules import Level, Rule, RuleSet
 from contract.quality import Quality
 from tests.cloud.core.rule_kit import LAEQ, T0_MS, make_rule, told
@@ -27,6 +29,7 @@ def compared(
     before: Columns | None = None,
     policy: GatePolicy | None = None,
     only: str = "",
+    past: Past = NO_PAST,
 ) -> Comparison:
     test = Backtest(set_of(current), set_of(changed), SHANGHAI, [LAEQ], T0_MS, only)
     assert test.reach_ms() >= 60_000
@@ -35,7 +38,7 @@ def compared(
     for chunk in chunks:
         test.feed(chunk, int(chunk.observed_ms.max()) + 1)
     test.feed(concatenate([]), T0_MS + round(days * DAY_S * 1000))
-    return test.compare(policy or GatePolicy(), examples=2)
+    return test.compare(policy or GatePolicy(), examples=2, past=past)
 
 
 def set_of(rule: Rule) -> RuleSet:
@@ -46,7 +49,8 @@ def test_a_delay_takes_the_chatter_away_and_leaves_what_lasts() -> None:
     found = compared(make_rule(), make_rule(version="2", on_delay_s=15.0), CHATTER, LONG)
     assert (found.readings, found.from_ms, found.until_ms) == (11, T0_MS, T0_MS + DAY_S * 1000)
     now, then = found.current.total, found.changed.total
-    assert (now.alerts, now.calls, now.alerts_a_day, now.chattering, now.cases) == (4, 4, 4.0, 1, 4)
+    assert (now.alerts, now.calls, now.alerts_a_day, now.chattering) == (4, 4, 4.0, 1)
+    assert (now.cases, now.joined, now.held) == (1, 3, 0)
     assert (then.alerts, then.calls, then.chattering, then.cases) == (1, 1, 0, 1)
     assert found.current.rules["loud"].examples == (
         Example(
@@ -136,3 +140,36 @@ def test_a_period_of_nothing_is_refused() -> None:
         test.compare(GatePolicy())
     assert test.current.pairs() == {("loud", LAEQ.id)}
     assert test.current.outcome(T0_MS, T0_MS + 1, GatePolicy()).total.alerts == 0
+
+
+def holding(from_s: float, until_s: float) -> Past:
+    hold = Hold(
+        id="h",
+        kind=HoldKind.MAINTENANCE,
+        device="noise-1",
+        from_ms=T0_MS + round(from_s * 1000),
+        until_ms=T0_MS + round(until_s * 1000),
+        reason="calibration",
+        made_by="li",
+        made_ms=T0_MS,
+    )
+    return Past(holds=PastHolds([hold], {}))
+
+
+def test_what_was_in_maintenance_is_told_to_nobody() -> None:
+    found = compared(make_rule(), make_rule(version="2"), CHATTER, LONG, past=holding(0, 60))
+    total = found.current.total
+    assert (total.alerts, total.calls, total.held, total.chattering, total.cases) == (1, 1, 3, 0, 1)
+    (only,) = found.current.rules["loud"].examples
+    assert only.began_ms == T0_MS + 3_600_000
+
+
+def test_what_outlasts_a_window_is_raised_when_it_ends_and_its_rises_do_not_call() -> None:
+    rising = make_rule(higher=(Level(limit=70.0, severity=Severity.HIGH),))
+    readings = told((0, 61.0), (10, 71.0), (20, 71.0), (50, 50.0))
+    found = compared(rising, rising, readings, past=holding(0, 30)).current.total
+    assert (found.alerts, found.calls, found.held, found.cases) == (1, 1, 0, 1)
+    found = compared(rising, rising, readings, past=holding(0, 50)).current.total
+    assert (found.alerts, found.calls, found.held, found.stale) == (0, 0, 1, 0)
+    found = compared(rising, rising, readings, past=holding(5, 30)).current.total
+    assert (found.alerts, found.calls) == (1, 1)

@@ -61,14 +61,14 @@ FOUND = models.Backtest(
 )
 
 
-@pytest.mark.parametrize(("w", "title", "shelving"), [(ZH, "吵", "搁置"), (EN, "loud", "shelving")])
+@pytest.mark.parametrize(("w", "title", "groups"), [(ZH, "吵", "分组"), (EN, "loud", "groups")])
 def test_both_are_side_by_side_and_what_is_not_played_is_said(
-    w: Wording, title: str, shelving: str
+    w: Wording, title: str, groups: str
 ) -> None:
     html = table(FOUND, RESULT, w)
     assert "12,345" in html
     assert title in html
-    assert shelving in html
+    assert groups in html
     assert '<b class="chip verdict-good">2</b>' in html  # fewer alerts of this rule
     assert '<b class="chip verdict-poor">12</b>' in html  # more of all
     assert html.count('<td class="main"') == len(FIGURES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from cloud.core.case_message import Link, Message, Theirs, Told
 from cloud.core.columns import Columns
@@ -245,4 +245,13 @@ class NotifyChannel(Protocol):
 
         Raises: TransportError if it may be tried again; RejectedError if it was refused for good.
         """
+        ...
+
+
+@runtime_checkable
+class ProbedChannel(NotifyChannel, Protocol):
+    """A channel that can be tried cheaply, without telling anybody anything."""
+
+    def probe(self) -> None:
+        """See whether it would take a notice. Raises: TransportError, RejectedError if not."""
         ...

@@ -62,7 +62,7 @@ CHANNEL_RULE = replace(
     title_en="Notification channel dead",
     kinds=(CHANNEL,),
     measurements=(WORKING,),
-    source="连续发送失败 (failures in a row, notify.dead_after)",
+    source="连续发送失败 (failures in a row, or for a time: notify.dead_after, notify.dead_for_s)",
 )
 # Those that no file says, and no engine evaluates.
 OWN_RULES = {rule.id: rule for rule in (OFFLINE_RULE, POWER_RULE, MODEM_RULE, CHANNEL_RULE)}

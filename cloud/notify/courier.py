@@ -11,11 +11,12 @@ from typing import TypeAlias
 
 import sqlalchemy as sa
 
+from cloud.core.channel_life import is_dead
 from cloud.core.telling import backoff_ms
 from cloud.notify import messages
 from cloud.notify.policy import Policy
 from cloud.notify.rows import Fate
-from cloud.ports import Notice, NotifyChannel
+from cloud.ports import Notice, NotifyChannel, ProbedChannel
 from cloud.state import schema
 from cloud.state.database import Database, retrying
 from contract.clock import Clock
@@ -46,12 +47,14 @@ class Courier:
         self._channel = channel
         self._policy = policy
         self._clock = clock
+        self._probe_ms = 0
 
     def step(self) -> bool:
         """Send one message that is due; return whether there was one."""
         with self._database.read() as connection:
             row = self._next(connection, self._clock.now_ms())
         if row is None:
+            self._probe()
             return False
         attempt = self._try(row)
         self._settle(row, attempt)
@@ -62,6 +65,42 @@ class Courier:
         # What is sent and not marked would be sent again.
         with self._database.write() as connection:
             self._mark(connection, row, attempt)
+
+    def _probe(self) -> None:
+        """Try the channel without a message, when it is time and nothing is to be sent.
+
+        That it can be reached brings no dead channel back: a message that is taken does.
+        """
+        now_ms, channel = self._clock.now_ms(), self._channel
+        if not self._policy.probe_ms or now_ms < self._probe_ms:
+            return
+        if not isinstance(channel, ProbedChannel):
+            return
+        error, at_ms = "", now_ms
+        try:
+            channel.probe()
+        except (TransportError, RejectedError) as failure:
+            error = str(failure) or type(failure).__name__
+        table, now_ms = schema.notify_channels, self._clock.now_ms()
+        with self._database.write() as connection:
+            row = connection.execute(sa.select(table).where(table.c.name == self.name)).one()
+            if error:
+                attempt = Attempt(at_ms=at_ms, took_ms=now_ms - at_ms, error=error[:MOST_WORDS])
+                self._mark_channel(connection, attempt, now_ms)
+            elif row.dead_ms is None and not self._fails(connection):
+                self._mark_channel(connection, Attempt(at_ms=at_ms, took_ms=0), now_ms)
+        wait_ms = backoff_ms(row.failures + 1) if error else self._policy.probe_ms
+        self._probe_ms = now_ms + min(wait_ms, self._policy.probe_ms)
+
+    def _fails(self, connection: sa.Connection) -> bool:
+        """Whether a message waits that the channel has not taken."""
+        table = schema.notifications
+        waiting = sa.select(table.c.id).where(
+            table.c.channel == self.name,
+            table.c.state == Fate.WAITING.value,
+            table.c.attempts > 0,
+        )
+        return connection.execute(waiting.limit(1)).first() is not None
 
     def _next(self, connection: sa.Connection, now_ms: int) -> Row | None:
         """Return the oldest that is due and behind no other of its alert to the same person."""
@@ -128,15 +167,23 @@ class Courier:
         self._mark_channel(connection, attempt, now_ms)
 
     def _mark_channel(self, connection: sa.Connection, attempt: Attempt, now_ms: int) -> None:
-        """A refusal is of one message; what cannot be reached again and again is dead."""
+        """A refusal is of one message; what cannot be reached often, or for long, is dead."""
         table = schema.notify_channels
         mine = table.c.name == self.name
-        values: dict[str, object] = {"failures": 0, "ok_ms": now_ms, "dead_ms": None, "next_ms": 0}
+        values: dict[str, object] = {
+            "failures": 0,
+            "failing_ms": None,
+            "ok_ms": now_ms,
+            "dead_ms": None,
+            "next_ms": 0,
+        }
         if attempt.error and not attempt.final:
             row = connection.execute(sa.select(table).where(mine)).one()
             failures = row.failures + 1
+            since_ms = now_ms if row.failing_ms is None else row.failing_ms
             values = {"failures": failures, "failed_ms": now_ms, "error": attempt.error}
-            if failures >= self._policy.dead_after:
+            values["failing_ms"] = since_ms
+            if row.dead_ms or is_dead(failures, now_ms - since_ms, self._policy.dead):
                 values["dead_ms"] = row.dead_ms or now_ms
                 values["next_ms"] = now_ms + backoff_ms(failures)
         connection.execute(sa.update(table).where(mine).values(**values))

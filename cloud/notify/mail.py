@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import smtplib
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from email.message import EmailMessage
 from email.policy import SMTP as MAIL_POLICY
 from email.utils import formatdate
@@ -32,26 +34,20 @@ class Mail:
 
     def send(self, notice: Notice) -> None:
         message = self._message(notice)
-        try:
-            with self._connected() as server:
-                if self._settings.user:
-                    server.login(self._settings.user, self._password)
-                server.send_message(message, self._settings.sender, [notice.to])
-        except smtplib.SMTPRecipientsRefused as error:
-            code, words = next(iter(error.recipients.values()))
-            raise _refused(code, words) from error
-        except smtplib.SMTPDataError as error:
-            raise _refused(error.smtp_code, error.smtp_error) from error
-        except smtplib.SMTPAuthenticationError as error:
-            raise TransportError(f"the server refused the login: {error.smtp_code}") from error
-        except smtplib.SMTPNotSupportedError as error:
-            raise TransportError(f"the server lacks something: {error}") from error
-        except TimeoutError as error:
-            raise Timeout(f"no answer within {self._settings.timeout_s:g} s") from error
-        except ssl.SSLError as error:
-            raise TransportError(f"TLS failed: {error.reason or error}") from error
-        except (smtplib.SMTPException, OSError, UnicodeError) as error:
-            raise Disconnected(str(error) or type(error).__name__) from error
+        with _translated(self._settings.timeout_s), self._logged_in() as server:
+            server.send_message(message, self._settings.sender, [notice.to])
+
+    def probe(self) -> None:
+        """Log in, and say nothing."""
+        with _translated(self._settings.timeout_s), self._logged_in() as server:
+            server.noop()
+
+    @contextmanager
+    def _logged_in(self) -> Iterator[smtplib.SMTP]:
+        with self._connected() as server:
+            if self._settings.user:
+                server.login(self._settings.user, self._password)
+            yield server
 
     def _connected(self) -> smtplib.SMTP:
         told = self._settings
@@ -79,6 +75,28 @@ class Mail:
         message["Content-Language"] = notice.language
         message.set_content(notice.body)
         return message
+
+
+@contextmanager
+def _translated(timeout_s: float) -> Iterator[None]:
+    """Say in our own words what a mail server, or the way to it, did."""
+    try:
+        yield
+    except smtplib.SMTPRecipientsRefused as error:
+        code, words = next(iter(error.recipients.values()))
+        raise _refused(code, words) from error
+    except smtplib.SMTPDataError as error:
+        raise _refused(error.smtp_code, error.smtp_error) from error
+    except smtplib.SMTPAuthenticationError as error:
+        raise TransportError(f"the server refused the login: {error.smtp_code}") from error
+    except smtplib.SMTPNotSupportedError as error:
+        raise TransportError(f"the server lacks something: {error}") from error
+    except TimeoutError as error:
+        raise Timeout(f"no answer within {timeout_s:g} s") from error
+    except ssl.SSLError as error:
+        raise TransportError(f"TLS failed: {error.reason or error}") from error
+    except (smtplib.SMTPException, OSError, UnicodeError) as error:
+        raise Disconnected(str(error) or type(error).__name__) from error
 
 
 def build_smtp(settings: ChannelSettings, clock: Clock) -> Mail:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from cloud.core.channel_life import DeadWhen
 from cloud.core.flood import Bounds
 from cloud.core.rota import Rota
 from cloud.core.telling import Quiet, Route, Way, What
@@ -27,8 +28,9 @@ class Policy:
     """The section `notify`, without its channels.
 
     cases: who is told of a case that is due soon or overdue, as in a step.
-    digest_ms: how often what a flood brings is told. dead_after: failures in a row. give_up_ms: how
-    long a message is tried. too_old_ms: what was over so long ago wakes nobody after a standstill.
+    digest_ms: how often what a flood brings is told. dead: what makes a channel dead. probe_ms: how
+    often channels are tried without a message; 0: never. give_up_ms: how long a message is tried.
+    too_old_ms: what was over so long ago wakes nobody after a standstill.
     """
 
     base_url: str = ""
@@ -40,7 +42,8 @@ class Policy:
     quiet: tuple[Quiet, ...] = ()
     flood: Bounds = FLOOD
     digest_ms: int = 600_000
-    dead_after: int = 5
+    dead: DeadWhen = field(default_factory=DeadWhen)
+    probe_ms: int = 0
     give_up_ms: int = 86_400_000
     too_old_ms: int = 43_200_000
     keep_ms: int = 34_560_000_000

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
+from cloud.core.channel_life import DeadWhen
 from cloud.core.flood import Bounds
 from cloud.core.model import Severity
 from cloud.core.rota import DateShift, Exchange, Hours, Rota, Shift
@@ -227,6 +228,9 @@ class Notify(_Section):
     quiet: tuple[QuietSettings, ...] = ()
     flood: FloodSettings = FloodSettings()
     dead_after: Annotated[int, Field(ge=1, le=1000)] = 5
+    dead_least_s: Annotated[float, Field(ge=0, le=3_600, allow_inf_nan=False)] = 60.0
+    dead_for_s: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)] = 900.0
+    probe_every_s: Annotated[float, Field(ge=0, le=86_400, allow_inf_nan=False)] = 0.0
     give_up_h: Annotated[float, Field(gt=0, le=720, allow_inf_nan=False)] = 24.0
     too_old_h: Annotated[float, Field(gt=0, le=720, allow_inf_nan=False)] = 12.0
     keep_days: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 400.0
@@ -249,7 +253,12 @@ class Notify(_Section):
                 window_ms=round(self.flood.window_s * 1000),
             ),
             digest_ms=round(self.flood.digest_s * 1000),
-            dead_after=self.dead_after,
+            dead=DeadWhen(
+                failures=self.dead_after,
+                at_least_ms=round(self.dead_least_s * 1000),
+                for_ms=round(self.dead_for_s * 1000),
+            ),
+            probe_ms=round(self.probe_every_s * 1000),
             give_up_ms=round(self.give_up_h * 3_600_000),
             too_old_ms=round(self.too_old_h * 3_600_000),
             keep_ms=round(self.keep_days * 86_400_000),

@@ -83,6 +83,7 @@ notify_channels = Table(
     Column("name", String(63), primary_key=True),
     Column("kind", String(16), nullable=False),
     Column("failures", Integer, nullable=False),  # in a row
+    Column("failing_ms", BigInteger),  # the first of those failures; null: it does not fail
     Column("ok_ms", BigInteger),
     Column("failed_ms", BigInteger),
     Column("error", Text, nullable=False),

@@ -14,7 +14,7 @@ import pytest
 from cloud.core import signing
 from cloud.notify import CHANNELS, open_channel
 from cloud.notify.settings import Apprise, Smtp, Webhook
-from cloud.ports import Notice, NotifyChannel
+from cloud.ports import Notice, NotifyChannel, ProbedChannel
 from contract.clock import ManualClock
 from contract.errors import ConfigError, RejectedError, TransportError
 from tests.cloud.notify.servers import (
@@ -146,6 +146,14 @@ class TestMail(NotifyChannelSuite):
         assert mail["To"] == NOTICE.to
         assert mail["Message-ID"] == f"<{NOTICE.key}@city.example>"
         assert bench.server.logins == [USER]
+
+    def test_a_trial_logs_in_and_tells_nobody(self, bench: MailBench) -> None:
+        assert isinstance(bench.channel, ProbedChannel)
+        bench.channel.probe()
+        assert (bench.server.logins, bench.server.mails) == ([USER], [])
+        bench.stop()
+        with pytest.raises(TransportError):
+            bench.channel.probe()
 
     def test_no_tls_is_no_mail(self, certificates: Certificates, tmp_path: Path) -> None:
         """Nothing goes in plain text where STARTTLS was asked for."""

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from cloud import alerts
 from cloud.alerts import Alert
+from cloud.core.channel_life import DeadWhen
 from cloud.core.isa_18_2 import State
 from cloud.core.model import Severity
 from cloud.core.rota import How
@@ -354,7 +355,7 @@ def test_who_cannot_be_told_is_told_to_the_default(town: Town) -> None:
 
 
 def test_what_cannot_be_sent_is_given_up_loudly(town: Town) -> None:
-    town.policy = replace(POLICY, give_up_ms=1_000, dead_after=100)
+    town.policy = replace(POLICY, give_up_ms=1_000, dead=DeadWhen(failures=100, for_ms=10**9))
     town.restart()
     town.channels["mail"].error = Disconnected("no route")
     town.say(began(0))

@@ -12,6 +12,7 @@ from cloud import alert_desk, alerts
 from cloud.alert_desk import Person as Clerk
 from cloud.alert_duties import Duties
 from cloud.core.alert_policy import AlertPolicy
+from cloud.core.channel_life import DeadWhen
 from cloud.core.flood import Bounds
 from cloud.core.model import ConditionEvent, Role, Severity
 from cloud.core.rota import Hours, Rota, Shift
@@ -57,7 +58,7 @@ POLICY = Policy(
         Route(name="rest", steps=(Step(after_s=0, tell=("desk",)),)),
     ),
     flood=Bounds(begins=10, ends=5, window_ms=600_000),
-    dead_after=3,
+    dead=DeadWhen(failures=3),
 )
 NIGHT = Quiet(hours=Hours(from_min=22 * 60, to_min=7 * 60), below=Severity.HIGH)
 

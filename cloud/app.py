@@ -24,7 +24,7 @@ from cloud.config import CloudConfig
 from cloud.core.gate import GatePolicy
 from cloud.core.retention import RawRetention
 from cloud.intake import MqttIntake
-from cloud.notify import worker as notify
+from cloud.notify.reloading import Reloads, Telling
 from cloud.pipeline import Line
 from cloud.ports import OpenedStore, SeriesStore
 from cloud.rules.loader import RuleSet
@@ -129,8 +129,10 @@ def rules_in_force(config: CloudConfig, connection: sa.Connection) -> RuleSet:
     return rule_sets.rules_of(connection, current.number) if current else rules(config)
 
 
-def run_intake(config: CloudConfig, stop: threading.Event) -> None:
+def run_intake(config: CloudConfig, stop: threading.Event, reloads: Reloads | None = None) -> None:
     """Run intake, sealer and outbox until told to stop.
+
+    reloads: where `notify` is read anew; None: nowhere.
 
     Raises: ConfigError before anything starts; whatever ended one of them, after all have ended.
     """
@@ -167,12 +169,13 @@ def run_intake(config: CloudConfig, stop: threading.Event) -> None:
             ),
             client_id="intake-00",
         )
+        telling = Telling(config, database, clock, reloads)
         commander = Commander(config.broker, config.commands.keys, database, clock)
         _together(
             stop,
             {
                 "intake": lambda: intake.run(stop),
-                **notify.tasks(config.notify, database, config.zone, clock, stop),
+                "telling": lambda: telling.run(stop),
                 "commands": lambda: commander.run(stop),
                 "sealer": lambda: keeper.run(stop),
                 **others.tasks(config.case_systems, database, clock, config.zone, stop),
@@ -233,10 +236,10 @@ def run_web(config: CloudConfig) -> None:
         serve(services, config.web.host, config.web.port)
 
 
-def run_as_one(config: CloudConfig) -> None:
+def run_as_one(config: CloudConfig, reloads: Reloads | None = None) -> None:
     """Run intake and web in one process, where SQLite is too old for two writers."""
     stop = threading.Event()
-    intake = threading.Thread(target=run_intake, args=[config, stop], name="intake")
+    intake = threading.Thread(target=run_intake, args=[config, stop, reloads], name="intake")
     intake.start()
     try:
         run_web(config)
@@ -251,6 +254,13 @@ def stop_on_signals() -> threading.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     return stop
+
+
+def reload_on_hangup(path: Path) -> Reloads:
+    """Return what SIGHUP has intake read anew."""
+    reloads = Reloads(path)
+    signal.signal(signal.SIGHUP, lambda *_: reloads.asked.set())
+    return reloads
 
 
 @contextmanager

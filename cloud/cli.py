@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import subprocess
 import sys
 import threading
@@ -73,7 +74,8 @@ def init(
 @app.command()
 def intake(config_file: ConfigFile) -> None:
     """Take in readings, raise alerts, open cases; until SIGTERM or Ctrl-C."""
-    build.run_intake(load(config_file), build.stop_on_signals())
+    reloads = build.reload_on_hangup(config_file)
+    build.run_intake(load(config_file), build.stop_on_signals(), reloads)
 
 
 @app.command()
@@ -89,14 +91,14 @@ def run(config_file: ConfigFile) -> None:
     build.rules(config)
     if not two_processes_may_write(config.database_url):
         typer.echo("SQLite here is older than 3.51.3: intake and web run as one process", err=True)
-        build.run_as_one(config)
+        build.run_as_one(config, build.reload_on_hangup(config_file))
         return
     stop = build.stop_on_signals()
     commands = [
         [sys.executable, "-m", "gridwarden", "cloud", word, str(config_file)]
         for word in ("intake", "web")
     ]
-    _run_all(commands, stop)
+    _run_all(commands, stop, build.reload_on_hangup(config_file).asked)
 
 
 @app.command()
@@ -167,11 +169,17 @@ def user_case_roles(
     typer.echo(f"{name} may do in cases: {told}" + (f" (of {unit})" if unit else ""))
 
 
-def _run_all(commands: list[list[str]], stop: threading.Event) -> None:
-    """Run processes until told to stop, or until one of them ends; then end all."""
+def _run_all(commands: list[list[str]], stop: threading.Event, hung_up: threading.Event) -> None:
+    """Run processes until told to stop, or until one of them ends; then end all.
+
+    hung_up: SIGHUP came; the first of them is told.
+    """
     running = [subprocess.Popen(command) for command in commands]  # noqa: S603  our own program
     try:
         while not stop.wait(0.2):
+            if hung_up.is_set():
+                hung_up.clear()
+                running[0].send_signal(signal.SIGHUP)
             ended = [process for process in running if process.poll() is not None]
             if ended:
                 raise typer.Exit(code=ended[0].returncode or 1)

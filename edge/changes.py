@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contract.errors import ConfigError
+from contract.watched_file import WatchedFile
 from edge.config import EdgeConfig, load
 from edge.core.change import Change, Vitals, ailments, compare, doubts
 from edge.health import Health
 from edge.parts import parts_of
-from edge.watched_file import WatchedFile
 
 log = logging.getLogger(__name__)
 

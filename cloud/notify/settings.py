@@ -218,6 +218,7 @@ class FloodSettings(_Section):
 class Notify(_Section):
     """All of it. Without channels nobody is told."""
 
+    watch_every_s: Annotated[float, Field(ge=0, le=3_600, allow_inf_nan=False)] = 2.0
     base_url: Annotated[str, Field(pattern=r"^(https?://[^\s/?#]+(/[^\s?#]*)?)?$")] = ""
     channels: dict[Name, ChannelSettings] = {}
     people: dict[Name, PersonSettings] = {}

@@ -88,7 +88,7 @@ def test_a_changed_file_is_taken_and_a_bad_one_refused_whole(
     path: Path, database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     with telling(path, database):
-        assert channels(database) == ["first"]
+        until(lambda: channels(database) == ["first"])
         write(path, "second", more="alerts: {lag_s: 5}")
         until(lambda: channels(database) == ["second"])
         until(lambda: "notify second" in threads())

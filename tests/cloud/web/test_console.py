@@ -169,7 +169,7 @@ def test_a_manager_tries_a_rule_with_other_numbers(chromium: Browser, city: str)
         table = page.locator(".table.backtest")
         expect(table).to_contain_text("Class 2 noise by day", timeout=60_000)
         expect(page.locator(".backtest-results")).to_contain_text("Changed · 95.0 dB(A)")
-        expect(page.locator(".backtest-results")).to_contain_text("shelving")
+        expect(page.locator(".backtest-results")).to_contain_text("groups")
         expect(page.locator(".card .none").last).to_have_text("no alerts")
 
 

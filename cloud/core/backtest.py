@@ -124,6 +124,7 @@ class Run:
         told = [one for some in mine.values() for one in some]
         passed = self._passed(told, until_ms, policy, past)
         cases = list(passed.values())
+        known = bool(past.handlings.every or policy.capacity)
         late = dict(zip(passed, late_shares(cases, past.handlings, policy.capacity), strict=True))
         rules = {
             rule.id: Figures(
@@ -136,7 +137,7 @@ class Run:
                 chattering=chattering[rule.id],
                 stale=stale[rule.id],
                 held=held[rule.id],
-                **_of_cases([(passed[one.id], late[one.id]) for one in mine[rule.id]]),
+                **_of_cases([(passed[one.id], late[one.id]) for one in mine[rule.id]], known=known),
                 examples=tuple(map(self._example, mine[rule.id][:examples])),
             )
             for rule in self._rules.rules
@@ -151,7 +152,7 @@ class Run:
             chattering=len(found.chattering),
             stale=len(found.stale),
             held=held.total(),
-            **_of_cases([(passed[name], late[name]) for name in passed]),
+            **_of_cases([(passed[name], late[name]) for name in passed], known=known),
         )
         return Outcome(total=total, rules=rules)
 
@@ -319,7 +320,7 @@ def _percent(floods: Sequence[Flood], of_ms: int) -> float:
     return 100 * sum(flood.until_ms - flood.from_ms for flood in floods) / of_ms
 
 
-def _of_cases(cases: Sequence[tuple[Passed, float | None]]) -> _Cases:
+def _of_cases(cases: Sequence[tuple[Passed, float | None]], *, known: bool) -> _Cases:
     """Count what became of alerts; with each, how likely its case is handled too late."""
     became = Counter(one.passage for one, _ in cases)
     return {
@@ -328,5 +329,5 @@ def _of_cases(cases: Sequence[tuple[Passed, float | None]]) -> _Cases:
         "reopened": became[Passage.REOPENED],
         "to_confirm": became[Passage.CONFIRM],
         "queued": sum(one.queued for one, _ in cases),
-        "overdue": overdue([late for _, late in cases]),
+        "overdue": overdue([late for _, late in cases], known=known),
     }

@@ -185,10 +185,10 @@ def late_shares(
     return found
 
 
-def overdue(shares: Sequence[float | None]) -> float | None:
+def overdue(shares: Sequence[float | None], *, known: bool) -> float | None:
     """Return how many cases are expected to be handled too late; None where nothing is known."""
-    known = [share for share in shares if share is not None]
-    return round(sum(known), 1) if known else None
+    told = [share for share in shares if share is not None]
+    return round(sum(told), 1) if known and len(told) == len(shares) else None
 
 
 def _ready_ms(alert: Raised, decision: Decision, policy: GatePolicy) -> int | None:

@@ -296,9 +296,9 @@ TEXTS: dict[str, tuple[str, str]] = {
         ". Shelving, maintenance and suppression count as they were recorded.",
     ),
     "backtest.overdue_about": (
-        "预计超期：按近一年案件从立案到处置的实际用时推算；尚无已处置案件时不显示。",
-        "Expected overdue: from how long cases of the last year took to be handled; nothing is"
-        " shown while none has been.",
+        "预计超期：按近一年案件从立案到处置的实际用时推算，设有单位日处置能力的计入排队；两者皆无时不显示。",
+        "Expected overdue: from how long cases of the last year took to be handled, after the queue"
+        " at units whose capacity is set; nothing is shown where neither is known.",
     ),
     "assessment.version": ("公式版本 {version}，自 {day} 起", "Formulas {version}, from {day} on"),
     "assessment.numerator": ("分子", "Numerator"),

@@ -104,7 +104,8 @@ def test_a_queue_that_goes_on_past_the_end_makes_no_case_in_time() -> None:
 def late(
     cases: list[Passed], handlings: Handlings, capacity: dict[str, float] | None = None
 ) -> float | None:
-    return overdue(late_shares(cases, handlings, capacity or {}))
+    known = bool(handlings.every or capacity)
+    return overdue(late_shares(cases, handlings, capacity or {}), known=known)
 
 
 def two_hours(*alerts: Raised) -> list[Passed]:
@@ -117,7 +118,7 @@ def test_overdue_is_expected_of_how_long_handling_took() -> None:
     every = [HOUR_MS] * 3 + [3 * HOUR_MS]
     assert late(cases, NO_HANDLINGS) is None
     assert late(cases, Handlings(every=every)) == 0.5
-    assert late([], Handlings(every=every)) is None
+    assert late([], Handlings(every=every)) == 0.0
     own = Handlings(by_category={"05-08": [3 * HOUR_MS] * 5}, every=every)
     assert late(cases, own) == 2.0
     assert own.longer("03-01", 2 * HOUR_MS) == 0.25

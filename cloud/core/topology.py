@@ -18,6 +18,7 @@ GATEWAY = "gateway"  # the kind that a gateway is entered as
 ONLINE, MAINS, NETWORK = "online", "mains", "network"  # its series
 CHANNEL = "channel"  # the kind that a notification channel is entered as
 WORKING = "working"  # its one series
+OWN_MEASUREMENTS = (ONLINE, MAINS, NETWORK, WORKING)
 OWN_KINDS = (GATEWAY, CHANNEL)  # entered beside the devices for their alerts, and in no list
 UP_MS = 30_000  # a gateway must be back for so long before its alert returns
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from cloud.core import case_steps
 from cloud.core.assessment import score_of
 from cloud.core.gate import CATEGORIES
-from cloud.core.topology import MAINS, NETWORK, ONLINE, WORKING
+from cloud.core.topology import MAINS, NETWORK, ONLINE, OWN_MEASUREMENTS, WORKING
 from cloud.web.texts import text
 from contract.quantities import QUANTITIES, split_measurement
 
@@ -62,6 +62,8 @@ class Wording:
 
     def measurement(self, name: str) -> str:
         """Return what a measurement is called, with its channel."""
+        if name in OWN_MEASUREMENTS:
+            return self(f"own.{name}")
         key, channel = split_measurement(name)
         quantity = QUANTITIES.get(key)
         words = self.pick(quantity.zh, quantity.en) if quantity else key

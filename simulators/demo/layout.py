@@ -74,6 +74,11 @@ class Layout:
         return self.data / "edge.yaml"
 
     @property
+    def mains(self) -> Path:
+        """Return the file that says whether the cabinet has mains: 1, or 0."""
+        return self.data / "mains"
+
+    @property
     def cloud_config(self) -> Path:
         return self.data / "cloud.yaml"
 
@@ -128,6 +133,7 @@ class Layout:
         self.cloud_config.write_text(_yaml(cloud_config(self, ports)))
 
     def write_edge(self, ports: DemoPorts, devices: Sequence[DeviceRecord]) -> None:
+        self.mains.write_text("1\n")
         self.edge_config.write_text(_yaml(edge_config(self, ports, devices)))
 
 
@@ -243,6 +249,7 @@ def edge_config(
         "buffer": {"path": "buffer.sqlite", "commit_every_s": 0.25},
         "clock": {"source": "always"},  # a demo is not kept waiting for a time server
         "commands": {"key_file": str(layout.command_key)},
+        "supply": {"file": layout.mains.name},
         "buses": [
             {"id": bus, "driver": driver}
             | (

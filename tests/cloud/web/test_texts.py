@@ -16,7 +16,7 @@ from cloud.core.holds import HoldKind
 from cloud.core.isa_18_2 import Event, State
 from cloud.core.model import Role, Severity
 from cloud.core.performance import Figure, Verdict
-from cloud.core.topology import MAINS, NETWORK
+from cloud.core.topology import MAINS, NETWORK, OWN_MEASUREMENTS
 from cloud.core.waiting import State as Waits
 from cloud.web.backtest_models import NotReplayed
 from cloud.web.backtest_models import State as Tried
@@ -44,6 +44,7 @@ FIELDS = re.compile(r"{(\w+)}")
 COMPOSED = {
     *(f"kind.{kind.value}" for kind in Kind),
     "kind.",
+    *(f"own.{own}" for own in OWN_MEASUREMENTS),
     *(f"{own}.{is_there}" for own in (MAINS, NETWORK) for is_there in (0, 1)),
     *(f"severity.{severity.value}" for severity in Severity),
     *(f"alert.{state.value}" for state in State),

@@ -4,6 +4,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from cloud.core.topology import OWN_MEASUREMENTS
 from cloud.web.wording import Wording
 from contract.clock import parse_iso
 
@@ -84,3 +85,13 @@ def test_periods_and_categories() -> None:
     assert ZH.seconds(300.0) == "5 分钟"
     assert ZH.category("03-02") == "03-02 工地扬尘"
     assert EN.category("99-99") == "99-99"
+
+
+def test_what_a_gateway_s_own_alerts_are_of_has_words() -> None:
+    said = [f"{EN.measurement(own)}: {EN.value(0.0, own, '1')}" for own in OWN_MEASUREMENTS]
+    assert said[:3] == [
+        "Connection: offline",
+        "Mains: no mains",
+        "Mobile network: no network",
+    ]
+    assert ZH.measurement("mains") == "市电"

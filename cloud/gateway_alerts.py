@@ -156,7 +156,12 @@ class Outages:
         if not self._links[gateway].online and rule is not OFFLINE_RULE:
             note = f"{note}; {words(Cause.AWAY, known)}"
         began = own_series.began(
-            rule, device, number, from_ms=from_ms, due_ms=self._due_ms(gateway), now_ms=now_ms
+            rule,
+            device,
+            number,
+            from_ms=from_ms,
+            due_ms=self._due_ms(gateway, rule, from_ms),
+            now_ms=now_ms,
         )
         if rule.id in raised:
             book.rose(_risen(began, severity), note)
@@ -173,10 +178,13 @@ class Outages:
         since = {POWER_RULE.id: known.power_ms, MODEM_RULE.id: known.modem_ms}
         return max(link.since_ms, since.get(rule.id, 0)) if link.online else link.since_ms
 
-    def _due_ms(self, gateway: str) -> int:
-        link = self._links[gateway]
-        waits_s = 0.0 if link.online else self._policy.gateway_offline_s
-        return link.since_ms + round(waits_s * 1000)
+    def _due_ms(self, gateway: str, rule: Rule, from_ms: int) -> int:
+        """Return when an alert that begins now could be known at the earliest."""
+        link, policy = self._links[gateway], self._policy
+        if not link.online:
+            return link.since_ms + round(policy.gateway_offline_s * 1000)
+        waits_s = policy.gateway_battery_s if rule is POWER_RULE else policy.gateway_modem_s
+        return from_ms + round(waits_s * 1000)
 
     def _hold(
         self, connection: sa.Connection, gateway: str, held: bool, link: Link, now_ms: int

@@ -115,6 +115,7 @@ def test_on_battery_it_is_an_alert_and_silent_then_the_same_alert_says_power(
     assert wait(line, clock, 2) == 1
     (alert,) = listed(database)
     assert (alert.rule, alert.severity) == ("gateway.power", Severity.MEDIUM)
+    assert alert.due_ms - alert.began_ms == 10_000
     line.take([state(online=False)])
     assert wait(line, clock, 61) == 1
     (alert,) = listed(database)

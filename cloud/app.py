@@ -18,9 +18,12 @@ from cloud.cases import CASE_SYSTEMS, others, outbox, timers
 from cloud.cases.file_store import FileStore
 from cloud.cases.forgetting import Forgetting
 from cloud.cases.formulas import load_versions
+from cloud.cases.mapping import load_mapping
 from cloud.cases.release import release
+from cloud.cases.settings import ExchangeSettings
 from cloud.commander import Commander
 from cloud.config import CloudConfig
+from cloud.core.assessment import figure_keys, in_force
 from cloud.core.gate import GatePolicy
 from cloud.core.retention import RawRetention
 from cloud.intake import MqttIntake
@@ -129,6 +132,28 @@ def rules_in_force(config: CloudConfig, connection: sa.Connection) -> RuleSet:
     return rule_sets.rules_of(connection, current.number) if current else rules(config)
 
 
+def check(config: CloudConfig) -> list[str]:
+    """Read every file that a configuration names; return what there is to know.
+
+    Raises: ConfigError with what is wrong in them.
+    """
+    today = datetime.now(UTC).astimezone(config.zone).date()
+    rule_set = rules(config)
+    cells = len(config.case_policy.cells)
+    versions = load_versions(config.cases.formulas)
+    for one in config.case_systems.values():
+        if isinstance(one, ExchangeSettings):
+            load_mapping(one.mapping, figure_keys(versions))
+    now = in_force(versions, today)
+    return [
+        *warnings(rule_set.rules, today),
+        f"{len(rule_set.rules)} rules, {cells} cells of the area grid, "
+        f"{len(config.case_systems)} other case systems",
+        f"formulas of the assessment: {', '.join(str(each.effective) for each in versions)}; "
+        f"in force: version {now.version if now else 'none'}",
+    ]
+
+
 def run_intake(config: CloudConfig, stop: threading.Event, reloads: Reloads | None = None) -> None:
     """Run intake, sealer and outbox until told to stop.
 
@@ -140,6 +165,7 @@ def run_intake(config: CloudConfig, stop: threading.Event, reloads: Reloads | No
     for line in warnings(rule_set.rules, datetime.now(UTC).astimezone(config.zone).date()):
         log.warning("%s", line)
     policy = config.case_policy
+    formulas = load_versions(config.cases.formulas)
     with _opened(config) as database, exclusive(config.data / "intake.lock", "intake"):
         clock = SystemClock()
         opened = opened_store(config, database)
@@ -178,7 +204,7 @@ def run_intake(config: CloudConfig, stop: threading.Event, reloads: Reloads | No
                 "telling": lambda: telling.run(stop),
                 "commands": lambda: commander.run(stop),
                 "sealer": lambda: keeper.run(stop),
-                **others.tasks(config.case_systems, database, clock, config.zone, stop),
+                **others.tasks(config.case_systems, database, clock, config.zone, formulas, stop),
                 "outbox": lambda: _drain(
                     database, config.zone, policy, clock, stop, config.cases.delivered_days
                 ),

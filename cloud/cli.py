@@ -72,6 +72,14 @@ def init(
 
 
 @app.command()
+def check(config_file: ConfigFile) -> None:
+    """Check the configuration and every file it names; nothing is started or written."""
+    for line in build.check(load(config_file)):
+        typer.echo(line)
+    typer.echo(f"{config_file}: ok")
+
+
+@app.command()
 def intake(config_file: ConfigFile) -> None:
     """Take in readings, raise alerts, open cases; until SIGTERM or Ctrl-C."""
     reloads = build.reload_on_hangup(config_file)

@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from cloud.calendar_files import Calendars, calendar_paths
 from cloud.cases.city import Cases, policy_of
+from cloud.cases.formulas import load_versions
 from cloud.cases.settings import CaseSystems, Open311Service, files_of
 from cloud.cases.settings import resolved as resolved_systems
 from cloud.core.alert_policy import HOUR_S, POLICY, AlertPolicy
@@ -331,6 +332,7 @@ def load(path: Path) -> CloudConfig:
         if not file.is_file()
     ]
     problems += [document.problem(where, what) for where, what in notifying.problems(config.notify)]
+    problems += _formulas_problems(document, resolved.cases.formulas)
     influxdb = resolved.series.influxdb
     if resolved.series.store == "influxdb" and influxdb is None:
         problems.append(document.problem(("series", "store"), "influxdb needs series.influxdb"))
@@ -345,6 +347,20 @@ def load(path: Path) -> CloudConfig:
     if problems:
         raise ConfigError(*problems)
     return resolved
+
+
+def _formulas_problems(document: strict_yaml.Document, folder: Path | None) -> list[str]:
+    """Nobody should hear of a bad formula when the month is over."""
+    if folder is None:
+        return []
+    if not folder.is_dir():
+        what = f"{folder} is no folder; it holds formulas named YYYY-MM-DD.yaml"
+        return [document.problem(("cases", "formulas"), what)]
+    try:
+        load_versions(folder)
+    except ConfigError as error:
+        return list(error.problems)
+    return []
 
 
 def _cases(cases: Cases, base: Path) -> Cases:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -137,15 +137,20 @@ class FieldMapping(_Section):
         return found
 
 
-def load_mapping(path: Path) -> FieldMapping:
-    """Read the file. Raises: ConfigError with every problem, each with file, line and key."""
+def load_mapping(path: Path, figures: Collection[str] = RATES) -> FieldMapping:
+    """Read the file. figures: keys of the assessment, each mapped as KEY_rate.
+
+    Raises: ConfigError with every problem, each with file, line and key.
+    """
+    rates = {f"{key}_rate": _PLAIN for key in figures}
+    sources = {**SOURCES, Kind.ASSESSMENT: {**SOURCES[Kind.ASSESSMENT], **rates}}
     document = strict_yaml.read(path)
     mapping = strict_yaml.check(document, FieldMapping)
     problems = [
         document.problem((kind.value, "fields", index, *where), what)
         for kind in mapping.kinds
         for index, one in enumerate((mapping.of(kind) or _NONE).fields)
-        for where, what in _problems(kind, one)
+        for where, what in _problems(kind, one, sources[kind])
     ]
     for kind in mapping.kinds:
         named = [one.to for one in (mapping.of(kind) or _NONE).fields]
@@ -164,15 +169,17 @@ def load_mapping(path: Path) -> FieldMapping:
 _NONE = RecordMap(fields=(FieldMap(to="nothing", value=""),))
 
 
-def _problems(kind: Kind, one: FieldMap) -> Iterator[tuple[tuple[str, ...], str]]:
+def _problems(
+    kind: Kind, one: FieldMap, sources: Mapping[str, Source]
+) -> Iterator[tuple[tuple[str, ...], str]]:
     if (one.from_ is None) == (one.value is None):
         yield (), "say either from or value"
         return
     if one.from_ is None:
         return
-    source = SOURCES[kind].get(one.from_)
+    source = sources.get(one.from_)
     if source is None:
-        hint = strict_yaml.suggest(one.from_, list(SOURCES[kind]))
+        hint = strict_yaml.suggest(one.from_, list(sources))
         yield ("from",), f"{kind.value} have no field {one.from_!r}; {hint}"
         return
     if source.is_time != (one.time is not None):

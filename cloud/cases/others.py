@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from zoneinfo import ZoneInfo
 
@@ -22,6 +22,7 @@ from cloud.cases.systems.exchange import Address, Drop, Exchanger, Folder
 from cloud.cases.systems.http import Caller
 from cloud.cases.systems.open311 import Open311, Server
 from cloud.cases.systems.webhook import Webhook
+from cloud.core.assessment import Formulas, figure_keys
 from cloud.ports import OtherCaseSystem
 from cloud.state.database import Database
 from contract.clock import Clock
@@ -87,23 +88,36 @@ def tasks(
     database: Database,
     clock: Clock,
     zone: ZoneInfo,
+    formulas: Sequence[Formulas],
     stop: threading.Event,
 ) -> Mapping[str, Callable[[], None]]:
     """Return what serves each, by the name of its thread. Raises: ConfigError."""
-    served = {name: _worker(name, one, database, clock, zone) for name, one in systems.items()}
+    served = {
+        name: _worker(name, one, database, clock, zone, formulas) for name, one in systems.items()
+    }
     return {f"cases-{name}": partial(_serve, name, worker, stop) for name, worker in served.items()}
 
 
 def _worker(
-    name: str, settings: CaseSystemSettings, database: Database, clock: Clock, zone: ZoneInfo
+    name: str,
+    settings: CaseSystemSettings,
+    database: Database,
+    clock: Clock,
+    zone: ZoneInfo,
+    formulas: Sequence[Formulas],
 ) -> Worker:
     if isinstance(settings, ExchangeSettings):
-        return _exchanger(name, settings, database, clock, zone)
+        return _exchanger(name, settings, database, clock, zone, formulas)
     return _courier(name, settings, database, clock)
 
 
 def _exchanger(
-    name: str, settings: ExchangeSettings, database: Database, clock: Clock, zone: ZoneInfo
+    name: str,
+    settings: ExchangeSettings,
+    database: Database,
+    clock: Clock,
+    zone: ZoneInfo,
+    formulas: Sequence[Formulas],
 ) -> Exchanger:
     drop: Drop
     if settings.folder is not None:
@@ -115,11 +129,12 @@ def _exchanger(
     return Exchanger(
         name,
         drop,
-        load_mapping(settings.mapping),
+        load_mapping(settings.mapping, figure_keys(formulas)),
         database,
         clock,
         random.random,
         zone,
+        formulas,
         every_ms=round(settings.every_h * 3_600_000),
     )
 

@@ -6,6 +6,7 @@ The file's name is what a repetition is known by: it never names two contents.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -14,9 +15,8 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 
 from cloud.assessment import assess, month
-from cloud.cases.formulas import load_versions
-from cloud.cases.mapping import RATES, FieldMapping, Kind, Record, write
-from cloud.core.assessment import By, Count
+from cloud.cases.mapping import FieldMapping, Kind, Record, write
+from cloud.core.assessment import By, Count, Formulas, figure_keys
 from cloud.errors import ConflictError, NotFoundError
 from cloud.state import ledger, schema
 
@@ -55,10 +55,12 @@ def prepare(
     mapping: FieldMapping,
     every_ms: int,
     zone: ZoneInfo,
+    formulas: Sequence[Formulas],
     now_ms: int,
 ) -> int:
     """Write down the files of the time since the last ones; return how many there are.
 
+    formulas: the city's, every version of them.
     Raises: RejectedError if a record cannot be said in the mapping; nothing is written then.
     """
     table = schema.case_systems
@@ -70,9 +72,14 @@ def prepare(
         return 0
     if now_ms - from_ms < every_ms:
         return 0
+    rows_of: dict[Kind, Callable[[], list[Record]]] = {
+        Kind.CASES: lambda: _cases(connection, from_ms, now_ms),
+        Kind.ALERTS: lambda: _alerts(connection, from_ms, now_ms),
+        Kind.ASSESSMENT: lambda: _assessment(connection, from_ms, now_ms, zone, formulas),
+    }
     written = 0
     for kind in mapping.kinds:
-        rows = _ROWS[kind](connection, from_ms, now_ms, zone)
+        rows = rows_of[kind]()
         if rows:
             _add(connection, system, mapping, kind, rows, from_ms, now_ms, zone)
             written += 1
@@ -109,14 +116,14 @@ def _add(
     connection.execute(sa.insert(table), [values])
 
 
-def _cases(connection: sa.Connection, from_ms: int, to_ms: int, _: ZoneInfo) -> list[Record]:
+def _cases(connection: sa.Connection, from_ms: int, to_ms: int) -> list[Record]:
     cases, events = schema.cases, schema.case_events
     touched = sa.select(events.c.case).where(events.c.at_ms >= from_ms, events.c.at_ms < to_ms)
     query = sa.select(cases).where(cases.c.id.in_(touched)).order_by(cases.c.id)
     return [_times(row) for row in connection.execute(query)]
 
 
-def _alerts(connection: sa.Connection, from_ms: int, to_ms: int, _: ZoneInfo) -> list[Record]:
+def _alerts(connection: sa.Connection, from_ms: int, to_ms: int) -> list[Record]:
     alerts, events = schema.alerts, schema.alert_events
     touched = sa.select(events.c.alert).where(
         events.c.recorded_ms >= from_ms, events.c.recorded_ms < to_ms
@@ -131,7 +138,11 @@ def _times(row: sa.Row[tuple[object, ...]]) -> Record:
 
 
 def _assessment(
-    connection: sa.Connection, from_ms: int, to_ms: int, zone: ZoneInfo
+    connection: sa.Connection,
+    from_ms: int,
+    to_ms: int,
+    zone: ZoneInfo,
+    formulas: Sequence[Formulas],
 ) -> list[Record]:
     """The month that ended between two uploads, by unit; nothing while it goes on."""
     first, last = (
@@ -139,20 +150,19 @@ def _assessment(
     )
     if (first.year, first.month) == (last.year, last.month):
         return []
-    found = assess(connection, month(f"{first:%Y-%m}", zone), load_versions(), (By.UNIT,))
+    found = assess(connection, month(f"{first:%Y-%m}", zone), formulas, (By.UNIT,))
+    rates = [f"{key}_rate" for key in figure_keys(formulas)]
     return [
         {
             "month": found.period.name,
             "unit": group.key,
             **{count.value: len(cases) for count, cases in group.counts.items()},
             "closed_on_time": len(group.counts[Count.CLOSED_IN_TIME]),
-            **{f"{key}_rate": group.figures[key].value for key in RATES if key in group.figures},
+            **dict.fromkeys(rates),  # a version that has not every figure leaves it empty
+            **{f"{key}_rate": figure.value for key, figure in group.figures.items()},
         }
         for group in found.groups[By.UNIT]
     ]
-
-
-_ROWS = {Kind.CASES: _cases, Kind.ALERTS: _alerts, Kind.ASSESSMENT: _assessment}
 
 
 # --- on their way ------------------------------------------------------------------------------

@@ -291,6 +291,11 @@ def in_force(versions: Sequence[Formulas], day: date) -> Formulas | None:
     return max(past, key=lambda each: each.effective, default=None)
 
 
+def figure_keys(versions: Iterable[Formulas]) -> list[str]:
+    """Return the keys of the figures of all versions, each once, in their order."""
+    return list(dict.fromkeys(one.key for each in versions for one in each.figures))
+
+
 def score_of(about: str) -> int | None:
     """Return the score that a closure's line of the trail carries; None for none."""
     digits = about.removeprefix(SCORE_PREFIX)

@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from typer.testing import CliRunner
 
+from cloud.cli import app
 from cloud.config import SeriesSettings, load
 from cloud.series import SERIES_STORES
 from contract.errors import ConfigError
@@ -58,3 +60,29 @@ def test_a_quantity_that_is_none_cannot_be_kept(tmp_path: Path) -> None:
     text = f"data: d\nbroker: {{host: h}}\nseries:\n  retention: {retention}\n"
     with pytest.raises(ConfigError, match="unknown quantity 'noise_lae'; did you mean noise_laeq"):
         load(write(tmp_path, text))
+
+
+def test_a_bad_formula_is_found_before_anything_starts(tmp_path: Path) -> None:
+    path, own = tmp_path / "cloud.yaml", tmp_path / "own"
+    path.write_text("data: d\nbroker: {host: h}\ncases:\n  formulas: own\n")
+    with pytest.raises(ConfigError, match=r"cloud.yaml:4: cases.formulas: .*own is no folder"):
+        load(path)
+    own.mkdir()
+    (own / "2027-01-01.yaml").write_text(
+        'version: "2"\neffective: 2027-01-01\nfigures:\n'
+        "  - {key: good, title: {zh: 好, en: good}, as: count, numerator: [handeld],\n"
+        "     source: ours, mark: M}\n",
+        encoding="utf-8",
+    )
+    wrong = r"2027-01-01.yaml:4: figures\[0\].numerator\[0\]: .*'handled'.*found 'handeld'"
+    with pytest.raises(ConfigError, match=wrong):
+        load(path)
+
+
+def test_check_reads_every_file(tmp_path: Path) -> None:
+    path = tmp_path / "cloud.yaml"
+    path.write_text("data: d\nbroker: {host: h}\n")
+    said = CliRunner().invoke(app, ["check", str(path)], catch_exceptions=False)
+    assert "formulas of the assessment: 2020-01-01" in said.output
+    assert said.output.endswith("cloud.yaml: ok\n")
+    assert not (tmp_path / "d").exists()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +15,7 @@ from cloud.cases.courier import Round
 from cloud.cases.mapping import FieldMapping
 from cloud.cases.systems.http import Caller
 from cloud.cases.uploads import State, Upload
+from cloud.core.assessment import Formulas
 from cloud.core.backoff import backoff_ms
 from cloud.errors import RetryLater
 from cloud.state.database import Database
@@ -113,6 +114,7 @@ class Exchanger:
         clock: Clock,
         draw: Callable[[], float],
         zone: ZoneInfo,
+        formulas: Sequence[Formulas],
         *,
         every_ms: int,
     ) -> None:
@@ -123,6 +125,7 @@ class Exchanger:
         self._clock = clock
         self._draw = draw
         self._zone = zone
+        self._formulas = formulas
         self._every_ms = every_ms
         self._complained_ms = 0
 
@@ -173,7 +176,13 @@ class Exchanger:
         try:
             with self._database.write() as connection:
                 uploads.prepare(
-                    connection, self._name, self._mapping, self._every_ms, self._zone, now_ms
+                    connection,
+                    self._name,
+                    self._mapping,
+                    self._every_ms,
+                    self._zone,
+                    self._formulas,
+                    now_ms,
                 )
         except RejectedError as error:  # the mapping has a hole: nothing is lost, it is tried again
             if now_ms - self._complained_ms > self._every_ms:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,12 +12,14 @@ from typer.testing import CliRunner
 from cloud import app as build
 from cloud.cases import uploads
 from cloud.cases.cli import app
+from cloud.cases.formulas import load_versions
 from cloud.cases.mapping import load_mapping
 from cloud.cases.others import build as build_system
 from cloud.cases.systems.exchange import Address, Drop, Exchanger, Folder
 from cloud.cases.systems.http import Caller
 from cloud.cases.uploads import State, Upload
 from cloud.config import load
+from cloud.core.assessment import Formulas, figure_keys
 from cloud.errors import ConflictError
 from cloud.state.database import Database
 from contract.clock import ManualClock
@@ -35,6 +37,19 @@ alerts:
   fields: [{to: BJBH, from: id}]
 assessment:
   fields: [{to: YF, from: month}, {to: DW, from: unit}, {to: LAS, from: opened}]
+"""
+
+OWN = """
+version: city-1
+effective: 2026-09-01
+figures:
+  - key: opened_twice
+    title: {zh: 立案比, en: Opened of opened}
+    as: share
+    numerator: [opened]
+    denominator: [opened]
+    source: here
+    mark: GAP
 """
 
 
@@ -68,7 +83,13 @@ def server(platform: Platform) -> Iterator[Server]:
     opened.stop()
 
 
-def exchanger(database: Database, clock: ManualClock, drop: Drop, folder: Path) -> Exchanger:
+def exchanger(
+    database: Database,
+    clock: ManualClock,
+    drop: Drop,
+    folder: Path,
+    formulas: Sequence[Formulas] = (),
+) -> Exchanger:
     path = folder / "province.yaml"
     path.write_text(MAPPING)
     made = Exchanger(
@@ -79,6 +100,7 @@ def exchanger(database: Database, clock: ManualClock, drop: Drop, folder: Path) 
         clock,
         lambda: 0.5,
         SHANGHAI,
+        formulas or load_versions(),
         every_ms=DAY_MS,
     )
     made.work()  # from here on
@@ -158,6 +180,39 @@ def test_the_month_that_ended_is_assessed(
     assert [json.loads(body)["records"] for body in assessed] == [
         [{"YF": "2026-09", "DW": "街道办", "LAS": 1}]
     ]
+
+
+def test_the_month_is_assessed_under_the_city_s_own_formulas(
+    database: Database, clock: ManualClock, tmp_path: Path
+) -> None:
+    own = tmp_path / "formulas"
+    own.mkdir()
+    (own / "2026-09-01.yaml").write_text(OWN, encoding="utf-8")
+    versions = load_versions(own)
+    (tmp_path / "province.yaml").write_text(
+        "format: csv\nassessment: {fields: [{to: KP, from: opened_twice_rate},"
+        " {to: CZL, from: handled_rate}]}\n"
+    )
+    mapping = load_mapping(tmp_path / "province.yaml", figure_keys(versions))
+    (tmp_path / "out").mkdir()
+    work = Exchanger(
+        "province",
+        Folder(tmp_path / "out"),
+        mapping,
+        database,
+        clock,
+        lambda: 0.5,
+        SHANGHAI,
+        versions,
+        every_ms=DAY_MS,
+    )
+    work.work()
+    open_case(database, 1, clock.now_ms())
+    for _ in range(10):
+        clock.advance_ms(DAY_MS)
+        work.work()
+    (file,) = (tmp_path / "out").iterdir()
+    assert file.read_bytes() == b"KP,CZL\r\n1.0,\r\n"  # no handled_rate in this version
 
 
 def test_files_are_dropped_whole_and_receipted_later(

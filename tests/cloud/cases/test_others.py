@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from cloud import app as build
 from cloud.cases import ledger, others, service_requests
 from cloud.cases.courier import Courier
+from cloud.cases.formulas import load_versions
 from cloud.cases.steps import Given, take
 from cloud.cases.systems.http import Caller
 from cloud.cases.systems.open311 import Open311
@@ -66,7 +67,7 @@ def test_each_is_served_by_a_thread_of_its_own(
     path.write_text(CONFIG.replace("URL", server.url))
     config, clock, stop = load(path), SystemClock(), threading.Event()
     database = build.initialise(config)
-    tasks = others.tasks(config.case_systems, database, clock, SHANGHAI, stop)
+    tasks = others.tasks(config.case_systems, database, clock, SHANGHAI, load_versions(), stop)
     assert list(tasks) == ["cases-grid", "cases-province"]
     threads = [threading.Thread(target=task, name=name) for name, task in tasks.items()]
     try:

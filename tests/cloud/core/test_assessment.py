@@ -13,6 +13,7 @@ from cloud.core.assessment import (
     Line,
     Trail,
     figure,
+    figure_keys,
     grouped,
     in_force,
     score_of,
@@ -115,3 +116,8 @@ def test_the_version_in_force() -> None:
 def test_a_score_in_a_line_of_the_trail() -> None:
     assert score_of(scored(4)) == 4
     assert (scored(None), score_of(""), score_of("extend")) == ("", None, None)
+
+
+def test_the_keys_of_all_versions_each_once() -> None:
+    newer = Formulas(version="2", effective=date(2026, 10, 1), figures=(MEAN, RATE))
+    assert figure_keys([FORMULAS, newer]) == ["closed", "content"]

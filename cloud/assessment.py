@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from cloud.core.assessment import (
     ASSESSED,
     By,
+    Compared,
     Formulas,
     Group,
     Line,
@@ -58,9 +59,9 @@ class Assessment:
     period: Period
     formulas: Formulas
     total: Group
-    before: Group
-    year_ago: Group
     groups: Mapping[By, Sequence[Group]]
+    before: Compared
+    year_ago: Compared
 
 
 def month(text: str, zone: ZoneInfo) -> Period:
@@ -111,10 +112,15 @@ def assess(
     versions: Sequence[Formulas],
     groups: Sequence[By] = tuple(By),
     unit: str = "",
+    *,
+    now_ms: int | None = None,
+    compared: bool = True,
 ) -> Assessment:
     """Compute the figures of a period under the formulas in force when it began.
 
     Args:   unit: only the cases this unit is responsible for at the period's end; "" for all.
+            now_ms: what is due later is not due yet; None: the period is over.
+            compared: whether the periods before are read as well; else they are empty.
     Raises: InvalidError if no formulas were in force.
     """
     formulas = in_force(versions, period.day)
@@ -122,65 +128,96 @@ def assess(
         first = min(each.effective for each in versions)
         raise InvalidError(f"no formulas were in force on {period.day}; the first are of {first}")
 
-    def of(span: tuple[int, int]) -> list[Tally]:
-        found = tallies(trails(connection, *span), *span)
+    def of(from_ms: int, until_ms: int) -> list[Tally]:
+        ends_ms = until_ms if now_ms is None else max(from_ms, min(until_ms, now_ms))
+        found = tallies(trails(connection, from_ms, ends_ms), from_ms, ends_ms)
         return [each for each in found if not unit or each.keys[By.UNIT] == unit]
 
-    found = of((period.from_ms, period.until_ms))
+    def then(span: tuple[int, int]) -> Compared:
+        found = of(*span) if compared else []
+        return Compared(
+            total=whole(formulas, found),
+            groups={
+                by: {group.key: group for group in grouped(formulas, found, by)} for by in groups
+            },
+        )
+
+    found = of(period.from_ms, period.until_ms)
     return Assessment(
         period=period,
         formulas=formulas,
         total=whole(formulas, found),
-        before=whole(formulas, of(period.before)),
-        year_ago=whole(formulas, of(period.year_ago)),
         groups={by: grouped(formulas, found, by) for by in groups},
+        before=then(period.before),
+        year_ago=then(period.year_ago),
     )
 
 
 def trails(connection: sa.Connection, from_ms: int, until_ms: int) -> Iterator[Trail]:
-    """Yield the trails up to the period's end of cases that had not ended for good before it."""
+    """Yield the trails up to the period's end of cases that may count in it.
+
+    Those are the ones that had not ended for good before it, or had something due in it.
+    """
     cases, events = schema.cases.c, schema.case_events.c
+    dues = (cases.handle_due_ms, cases.verify_due_ms, cases.close_due_ms)
     query = (
         sa.select(
             events.case,
+            cases.category,
+            cases.cell,
+            cases.source,
             events.at_ms,
             events.step,
-            events.from_state,
             events.to_state,
             events.unit,
             events.due_ms,
             events.about,
-            cases.category,
-            cases.cell,
-            cases.source,
+            events.handle_due_ms,
+            events.verify_due_ms,
+            events.close_due_ms,
         )
         .join(schema.cases, cases.id == events.case)
         .where(
             cases.opened_ms < until_ms,
-            sa.or_(cases.closed_ms.is_(None), cases.closed_ms >= from_ms),
+            sa.or_(
+                cases.closed_ms.is_(None),
+                cases.closed_ms >= from_ms,
+                *(due_ms >= from_ms for due_ms in dues),
+            ),
             events.at_ms < until_ms,
             events.step.in_(sorted(step.value for step in ASSESSED)),
         )
         .order_by(events.case, events.id)
     )
     for case, rows in groupby(connection.execute(query), key=itemgetter(0)):
-        lines = list(rows)
-        first = lines[0]
-        yield Trail(case, first[8], first[9], first[10], [_line(tuple(row)) for row in lines])
-
-
-def _line(row: tuple[object, ...]) -> Line:
-    _, at_ms, step, begins, ends, unit, due_ms, about = row[:8]
-    assert isinstance(at_ms, int)
-    return Line(
-        at_ms,
-        _STEPS[str(step)],
-        _STATES[str(begins)],
-        _STATES[str(ends)],
-        str(unit),
-        due_ms if isinstance(due_ms, int) else None,
-        score_of(str(about)) if about else None,
-    )
+        found = list(rows)
+        _, category, cell, source, *_ = found[0]
+        lines = [
+            Line(
+                at_ms,
+                _STEPS[step],
+                _STATES[state],
+                unit,
+                due_ms,
+                score_of(about) if about else None,
+                handle_ms,
+                verify_ms,
+                close_ms,
+            )
+            for (
+                *_,
+                at_ms,
+                step,
+                state,
+                unit,
+                due_ms,
+                about,
+                handle_ms,
+                verify_ms,
+                close_ms,
+            ) in found
+        ]
+        yield Trail(case, category, cell, source, lines)
 
 
 def _months(first: datetime, more: int) -> datetime:

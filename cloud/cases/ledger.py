@@ -202,7 +202,7 @@ def _attach(
         dues = case.dues.hurried(fresh(decision.dues))
         columns = columns_of(dues, case.state)
         change(connection, case, severity=worse.value, **columns)
-        trace(connection, case, Step.ATTACH, case.state, at_ms, note=alert.id)
+        trace(connection, case, Step.ATTACH, case.state, at_ms, note=alert.id, dues=dues)
     if case.sensor_normal_ms is not None and alert.returned_ms is None:
         change(connection, case, sensor_normal_ms=None)
         trace(connection, case, Step.SENSOR_ABNORMAL, case.state, at_ms, note=alert.id)

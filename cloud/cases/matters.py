@@ -70,7 +70,16 @@ def reopen(
     worse = alert.severity if alert.severity.at_least(case.severity) else case.severity
     again = replace(case, unit=decision.unit or case.unit)
     due_ms = dues.next(State.OPENED)
-    trace(connection, again, Step.REOPEN, State.OPENED, at_ms, note=alert.id, due_ms=due_ms)
+    trace(
+        connection,
+        again,
+        Step.REOPEN,
+        State.OPENED,
+        at_ms,
+        note=alert.id,
+        due_ms=due_ms,
+        dues=dues,
+    )
     change(
         connection,
         case,

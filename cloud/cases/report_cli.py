@@ -15,7 +15,7 @@ from cloud import app as build
 from cloud.assessment import Assessment, Period, assess, between, month
 from cloud.cases.formulas import load_versions
 from cloud.config import load
-from cloud.core.assessment import Group
+from cloud.core.assessment import Compared, Group
 from cloud.errors import InvalidError
 from cloud.state.migrate import require_current
 from contract.clock import SystemClock
@@ -39,7 +39,8 @@ def report(
         database = build.open_database(config)
         require_current(database)
         with database.read() as connection:
-            found = assess(connection, period, versions)
+            now_ms = SystemClock().now_ms()
+            found = assess(connection, period, versions, now_ms=now_ms)
     except InvalidError as error:
         raise ConfigError(str(error)) from error
     if out is not None:
@@ -66,8 +67,8 @@ def as_object(found: Assessment) -> Mapping[str, object]:
             "effective": found.formulas.effective.isoformat(),
         },
         "total": _object(found.total),
-        "before": _values(found.before),
-        "year_ago": _values(found.year_ago),
+        "before": _then(found, found.before),
+        "year_ago": _then(found, found.year_ago),
         "by": {by.value: [_object(each) for each in found.groups[by]] for by in found.groups},
     }
 
@@ -76,8 +77,8 @@ def _object(group: Group) -> Mapping[str, object]:
     return {"key": group.key, "figures": group.figures}
 
 
-def _values(group: Group) -> Mapping[str, float | None]:
-    return {key: each.value for key, each in group.figures.items()}
+def _then(found: Assessment, compared: Compared) -> Mapping[str, float | None]:
+    return {key: compared.value(key) for key in found.total.figures}
 
 
 def _period(name: str, since: str, until: str, zone: ZoneInfo) -> Period:

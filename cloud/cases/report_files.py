@@ -185,16 +185,15 @@ def _version(found: Assessment) -> str:
 
 def _whole(found: Assessment) -> Iterator[list[str | float | None]]:
     for formula in found.formulas.figures:
-        now, before, ago = (
-            group.figures[formula.key] for group in (found.total, found.before, found.year_ago)
-        )
+        now = found.total.figures[formula.key]
+        before, ago = (each.value(formula.key) for each in (found.before, found.year_ago))
         yield [
             formula.title.zh,
             spelt(formula, now.value, DIGITS),
             now.numerator,
             now.denominator if formula.denominator else NOTHING,
-            change(formula, now.value, before.value, POINTS, DIGITS),
-            change(formula, now.value, ago.value, POINTS, DIGITS),
+            change(formula, now.value, before, POINTS, DIGITS),
+            change(formula, now.value, ago, POINTS, DIGITS),
             formula.source,
             formula.mark,
         ]

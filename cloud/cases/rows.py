@@ -182,8 +182,10 @@ def trace(
     note: str = "",
     about: str = "",
     due_ms: int | None = None,
+    dues: CaseDues | None = None,
 ) -> None:
-    """Append a line to a case's trail, and seal it."""
+    """Append a line to a case's trail, and seal it. dues: after it; None: as the case has them."""
+    standing = dues or case.dues
     row = {
         "case": case.id,
         "at_ms": at_ms,
@@ -195,6 +197,9 @@ def trace(
         "about": about,
         "unit": case.unit,
         "due_ms": due_ms,
+        "handle_due_ms": standing.handle_due_ms,
+        "verify_due_ms": standing.verify_due_ms,
+        "close_due_ms": standing.close_due_ms,
     }
     table = schema.case_events
     number = connection.scalar(sa.insert(table).values(row).returning(table.c.id))

@@ -182,6 +182,7 @@ def perform(
         note=given.note.strip(),
         about=about,
         due_ms=met_ms,
+        dues=dues,
     )
     values["closed_ms"] = None if state in OPEN_STATES else at_ms
     columns = columns_of(dues, state)

@@ -9,34 +9,41 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from cloud.core.case_steps import OPEN_STATES, STAYING, Label, State, Step
+from cloud.core.assessment_counts import PART_OF, By, Count, Line, Tally, Trail
+from cloud.core.assessment_dues import FOLLOWED, by_dues
+from cloud.core.assessment_steps import ASSESSED as STEPPED
+from cloud.core.assessment_steps import by_steps
+from cloud.core.case_steps import Label
 
+__all__ = [
+    "ASSESSED",
+    "By",
+    "Compared",
+    "Count",
+    "Figure",
+    "Form",
+    "Formula",
+    "Formulas",
+    "Group",
+    "Line",
+    "Tally",
+    "Trail",
+    "figure",
+    "figure_keys",
+    "grouped",
+    "in_force",
+    "outside",
+    "score_of",
+    "scored",
+    "tallies",
+    "tally",
+    "whole",
+]
 SCORE_PREFIX = "satisfaction "
-
-
-class Count(StrEnum):
-    """What is counted, each a set of cases."""
-
-    OPENED = "opened"
-    TO_HANDLE = "to_handle"
-    HANDLED = "handled"
-    HANDLED_IN_TIME = "handled_in_time"
-    TO_VERIFY = "to_verify"
-    VERIFIED_IN_TIME = "verified_in_time"
-    TO_CLOSE = "to_close"
-    CLOSED = "closed"
-    CLOSED_IN_TIME = "closed_in_time"
-    REWORKED = "reworked"
-    EXTENDED = "extended"
-    DISPATCHED = "dispatched"
-    DISPATCHED_RIGHT = "dispatched_right"
-    SCORED = "scored"
-    SCORE = "score"  # as SCORED, each weighing its score
-    OPEN_OVERDUE = "open_overdue"
 
 
 class Form(StrEnum):
@@ -45,15 +52,6 @@ class Form(StrEnum):
     COUNT = "count"
     SHARE = "share"
     MEAN = "mean"
-
-
-class By(StrEnum):
-    """What cases are put together by."""
-
-    UNIT = "unit"
-    CELL = "cell"
-    CATEGORY = "category"
-    SOURCE = "source"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,39 +77,6 @@ class Formulas:
     figures: tuple[Formula, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A line of a trail, as far as it is assessed. score: 1 to 5, of a closure."""
-
-    at_ms: int
-    step: Step
-    from_state: State
-    to_state: State
-    unit: str
-    due_ms: int | None = None
-    score: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Trail:
-    """A case, and its trail from the beginning."""
-
-    case: str
-    category: str
-    cell: str
-    source: str
-    lines: Sequence[Line]
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """What one case counts for in a period. unit: responsible at its end."""
-
-    case: str
-    keys: Mapping[By, str]
-    counts: Mapping[Count, int]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
     """One figure. value: None where there is nothing to measure.
@@ -135,103 +100,25 @@ class Group:
     figures: Mapping[str, Figure]
     counts: Mapping[Count, tuple[str, ...]]
 
-
-@dataclass(slots=True)
-class _Case:
-    """A case while its trail is read."""
-
-    counts: dict[Count, int] = field(default_factory=dict)
-    state: State = State.REPORTED
-    unit: str = ""
-    overdue: bool = False
-    late: set[Count] = field(default_factory=set)
+    def value(self, figure: str) -> float | None:
+        """Return a figure's value."""
+        return self.figures[figure].value
 
 
-# What changes the due time, or makes it be met: nothing stands overdue after it.
-_SETTLES = frozenset(Step) - {*STAYING, Step.DISPATCH, Step.RETURN}
-ASSESSED = _SETTLES | {Step.DISPATCH, Step.RETURN, Step.OVERDUE}
-_COUNTED: dict[Step, Count] = {
-    Step.OPEN: Count.OPENED,
-    Step.ACCEPT: Count.OPENED,
-    Step.REOPEN: Count.OPENED,
-    Step.DISPATCH: Count.DISPATCHED,
-    Step.HANDLE: Count.HANDLED,
-    Step.VERIFY: Count.TO_VERIFY,
-    Step.CLOSE: Count.CLOSED,
-    Step.REWORK: Count.REWORKED,
-    Step.RELAPSE: Count.REWORKED,
-    Step.EXTEND: Count.EXTENDED,
-}
-_IN_TIME: dict[Step, Count] = {
-    Step.HANDLE: Count.HANDLED_IN_TIME,
-    Step.VERIFY: Count.VERIFIED_IN_TIME,
-    Step.CLOSE: Count.CLOSED_IN_TIME,
-}
-_NOT_HANDLED = (State.OPENED, State.DISPATCHED)
+ASSESSED = STEPPED | FOLLOWED
 
 
 def tally(trail: Trail, from_ms: int, until_ms: int) -> Tally:
     """Count one case in a period: from_ms <= t < until_ms; later lines are not looked at."""
-    case = _Case()
-    for line in trail.lines:
-        if line.at_ms >= until_ms:
-            break
-        _follow(case, line)
-        if line.at_ms >= from_ms:
-            _count(case, line)
-    _conclude(case)
+    lines = [line for line in trail.lines if line.at_ms < until_ms]
+    counts, unit = by_steps(lines, from_ms)
     keys = {
-        By.UNIT: case.unit,
+        By.UNIT: unit,
         By.CELL: trail.cell,
         By.CATEGORY: trail.category,
         By.SOURCE: trail.source,
     }
-    return Tally(trail.case, keys, case.counts)
-
-
-def _follow(case: _Case, line: Line) -> None:
-    if line.step is Step.OVERDUE:
-        case.overdue |= line.unit == case.unit  # else it is the task of a unit that helps
-        return
-    case.state = line.to_state
-    case.unit = line.unit
-    if line.step in _SETTLES:
-        case.overdue = False
-
-
-def _count(case: _Case, line: Line) -> None:
-    counts = case.counts
-    counted = _COUNTED.get(line.step)
-    if counted is not None:
-        counts[counted] = 1
-    in_time = _IN_TIME.get(line.step)
-    if in_time is not None and line.due_ms is not None and line.at_ms > line.due_ms:
-        case.late.add(in_time)
-    if in_time is not None:
-        counts[in_time] = 1
-    if line.step is Step.DISPATCH:
-        counts[Count.DISPATCHED_RIGHT] = 1
-    if line.step is Step.RETURN and Count.DISPATCHED in counts:
-        case.late.add(Count.DISPATCHED_RIGHT)
-    if line.step is Step.CLOSE and line.score is not None:
-        counts[Count.SCORED], counts[Count.SCORE] = 1, line.score
-
-
-def _conclude(case: _Case) -> None:
-    """Add what stands overdue at the end; one lateness or return takes the good away."""
-    counts = case.counts
-    for count in case.late:
-        counts.pop(count, None)
-    if Count.HANDLED in counts:
-        counts[Count.TO_HANDLE] = 1
-    if Count.CLOSED in counts:
-        counts[Count.TO_CLOSE] = 1
-    if case.overdue and case.state in OPEN_STATES and case.state is not State.REPORTED:
-        counts[Count.TO_CLOSE] = counts[Count.OPEN_OVERDUE] = 1
-        if case.state in _NOT_HANDLED:
-            counts[Count.TO_HANDLE] = 1
-        if case.state is State.HANDLED:
-            counts[Count.TO_VERIFY] = 1
+    return Tally(trail.case, keys, counts | by_dues(lines, from_ms, until_ms))
 
 
 def tallies(trails: Iterable[Trail], from_ms: int, until_ms: int) -> list[Tally]:
@@ -265,6 +152,19 @@ def _group(formulas: Formulas, key: str, found: Iterable[Tally]) -> Group:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """The figures of a period that another is compared with, whole and by group."""
+
+    total: Group
+    groups: Mapping[By, Mapping[str, Group]]
+
+    def value(self, figure: str, by: By | None = None, key: str = "") -> float | None:
+        """Return a figure's value then; None where there were no cases, not 0."""
+        group = self.total if by is None else self.groups[by].get(key)
+        return None if group is None or not any(group.counts.values()) else group.value(figure)
+
+
 def figure(formula: Formula, weights: Mapping[Count, Mapping[str, int]]) -> Figure:
     """Compute a figure from counts, each the weights of its cases."""
     above, below = (
@@ -283,6 +183,18 @@ def figure(formula: Formula, weights: Mapping[Count, Mapping[str, int]]) -> Figu
         cases=tuple(sorted(above)),
         of=tuple(sorted(below)),
     )
+
+
+def outside(formula: Formula) -> list[Count]:
+    """Return the counts of a share's numerator that may hold cases its denominator has not."""
+    if formula.form is not Form.SHARE:
+        return []
+    below = set(formula.denominator)
+    return [
+        count
+        for count in formula.numerator
+        if not below.intersection((count, *PART_OF.get(count, ())))
+    ]
 
 
 def in_force(versions: Sequence[Formulas], day: date) -> Formulas | None:

@@ -17,8 +17,10 @@ class AssessedFigure(View):
     value: float | None = Field(description="null where there is nothing to measure")
     numerator: int
     denominator: int
-    before: float | None = Field(None, description="Of the period before; of the whole only")
-    year_ago: float | None = Field(None, description="Of the same a year before")
+    before: float | None = Field(
+        None, description="Of the period before; null where it has no case"
+    )
+    year_ago: float | None = Field(None, description="Of the same a year before; null likewise")
 
 
 class AssessedGroup(View):

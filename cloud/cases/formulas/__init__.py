@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from cloud.core.assessment import Count, Form, Formula, Formulas
+from cloud.core.assessment import Count, Form, Formula, Formulas, outside
+from cloud.core.assessment_counts import PART_OF
 from cloud.core.case_steps import Label
 from contract import strict_yaml
 from contract.errors import ConfigError
@@ -94,4 +95,11 @@ def _problems(path: Path, found: _Formulas) -> Iterator[tuple[tuple[str | int, .
             yield (
                 ("figures", index, "as"),
                 "a count has no denominator; a share and a mean have one",
+            )
+        for count in outside(each.built()):
+            whole = ", ".join((count.value, *(one.value for one in PART_OF.get(count, ()))))
+            yield (
+                ("figures", index, "numerator"),
+                f"{count.value} may hold cases that the denominator has not, and the share exceed"
+                f" 100 %; allowed: a denominator with one of {whole}",
             )

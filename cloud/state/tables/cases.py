@@ -87,6 +87,10 @@ case_events = Table(
     Column("about", String(32), nullable=False, server_default=""),  # the step asked for
     Column("unit", Text, nullable=False, server_default=""),  # responsible when it happened
     Column("due_ms", BigInteger),  # the due time that the step met or missed
+    # The due times as they stand after it; null before it is opened, and in lines of before 0019.
+    Column("handle_due_ms", BigInteger),
+    Column("verify_due_ms", BigInteger),
+    Column("close_due_ms", BigInteger),
 )
 
 # 回退, 作废, 延期, 缓办: asked for by one, decided by another. At most one of a case waits.

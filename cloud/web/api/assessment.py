@@ -52,7 +52,7 @@ def get_figure_cases(
     end: To = None,
 ) -> models.FigureCases:
     """Name the cases that a figure is made of."""
-    found = _assessed(services, asking, name, by, begin, end)
+    found = _assessed(services, asking, name, by, begin, end, compared=False)
     groups = {group.key: group for group in found.groups[by]}
     group = found.total if key is None else groups.get(key)
     if group is None or figure not in group.figures:
@@ -69,6 +69,8 @@ def _assessed(
     by: By,
     begin: AwareDatetime | None,
     end: AwareDatetime | None,
+    *,
+    compared: bool = True,
 ) -> Assessment:
     zone, now_ms = services.timezone, services.clock.now_ms()
     try:
@@ -76,6 +78,7 @@ def _assessed(
             period = between(milliseconds(begin, now_ms), milliseconds(end, now_ms), zone)
         else:
             period = month(name or f"{assessment.today(services):%Y-%m}", zone)
-        return assessment.assessed(services, period, by, asking.account.actor.own_unit)
+        unit = asking.account.actor.own_unit
+        return assessment.assessed(services, period, by, unit, compared=compared)
     except InvalidError as error:
         raise Problem("bad-range", str(error)) from error

@@ -11,7 +11,7 @@ from anyio.to_thread import run_sync
 from nicegui import ui
 
 from cloud.assessment import Assessment, month
-from cloud.core.assessment import By, Figure, Formula, Group
+from cloud.core.assessment import By, Compared, Figure, Formula, Group
 from cloud.core.assessment_text import SOURCES, change, spelt
 from cloud.errors import InvalidError
 from cloud.web import models
@@ -63,7 +63,7 @@ def _drawn(console: Console, asked: Asked, unit: str, w: Wording) -> str:
     asked = replace(asked, month=asked.month or f"{today:%Y-%m}")
     try:
         period = month(asked.month, services.timezone)
-        found = assessment.assessed(services, period, asked.by, unit)
+        found = assessment.assessed(services, period, asked.by, unit, compared=not asked.figure)
     except InvalidError as error:
         return render("assessment_none.html", w=w, problem=str(error), months=months(today))
     formula, figure = figure_of(found, asked)
@@ -104,9 +104,10 @@ def group_name(by: By, key: str, w: Wording) -> str:
 
 
 def _figures(found: Assessment, asked: Asked, w: Wording, named: list[str]) -> str:
-    def then(group: Group, formula: Formula) -> str:
-        now = found.total.figures[formula.key].value
-        before = group.figures[formula.key].value
+    def then(compared: Compared, formula: Formula, group: Group | None = None) -> str:
+        now = (group or found.total).value(formula.key)
+        by, key = (asked.by, group.key) if group else (None, "")
+        before = compared.value(formula.key, by, key)
         return change(formula, now, before, w("assessment.points"), DIGITS)
 
     return render(

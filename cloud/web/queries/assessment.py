@@ -16,10 +16,15 @@ def today(services: Services) -> date:
     return datetime.fromtimestamp(now_s, UTC).astimezone(services.timezone).date()
 
 
-def assessed(services: Services, period: Period, by: By, unit: str) -> Assessment:
+def assessed(
+    services: Services, period: Period, by: By, unit: str, *, compared: bool = True
+) -> Assessment:
     """Assess a period under the city's formulas. Raises: InvalidError, as assess()."""
+    now_ms = services.clock.now_ms()
     with services.database.read() as connection:
-        return assess(connection, period, services.formulas, (by,), unit)
+        return assess(
+            connection, period, services.formulas, (by,), unit, now_ms=now_ms, compared=compared
+        )
 
 
 def view(found: Assessment, by: By) -> models.Assessment:
@@ -30,12 +35,12 @@ def view(found: Assessment, by: By) -> models.Assessment:
         until_ms=found.period.until_ms,
         version=found.formulas.version,
         by=by.value,
-        total=_group(found, found.total, whole=True),
-        groups=[_group(found, group) for group in found.groups[by]],
+        total=_group(found, found.total, None),
+        groups=[_group(found, group, by) for group in found.groups[by]],
     )
 
 
-def _group(found: Assessment, group: Group, *, whole: bool = False) -> models.AssessedGroup:
+def _group(found: Assessment, group: Group, by: By | None) -> models.AssessedGroup:
     return models.AssessedGroup(
         key=group.key,
         figures=[
@@ -47,8 +52,8 @@ def _group(found: Assessment, group: Group, *, whole: bool = False) -> models.As
                 value=group.figures[formula.key].value,
                 numerator=group.figures[formula.key].numerator,
                 denominator=group.figures[formula.key].denominator,
-                before=found.before.figures[formula.key].value if whole else None,
-                year_ago=found.year_ago.figures[formula.key].value if whole else None,
+                before=found.before.value(formula.key, by, group.key),
+                year_ago=found.year_ago.value(formula.key, by, group.key),
             )
             for formula in found.formulas.figures
         ],

@@ -33,6 +33,7 @@ def test_the_example_of_the_documentation_is_read(tmp_path: Path) -> None:
     text = DOCS.read_text(encoding="utf-8")
     example = text.split("```yaml\ncases:")[1].split("```")[0]
     (tmp_path / "grid.geojson").write_text(json.dumps(grid(feature("A", square(116, 39)))))
+    (tmp_path / "formulas").mkdir()
     policy = load(write(tmp_path, f"cases:{example}")).case_policy
     assert policy.limits[Severity.MEDIUM].handle.unit is Unit.WORKING_DAYS
     assert policy.limits[Severity.HIGH] == GatePolicy().limits[Severity.HIGH]

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
 from cloud.core.assessment import (
     By,
+    Compared,
     Count,
     Form,
     Formula,
@@ -16,6 +18,7 @@ from cloud.core.assessment import (
     figure_keys,
     grouped,
     in_force,
+    outside,
     score_of,
     scored,
     tallies,
@@ -44,9 +47,9 @@ MEAN = Formula(
     mark="M",
 )
 FORMULAS = Formulas(version="1", effective=date(2026, 1, 1), figures=(RATE, MEAN))
-OPENED = Line(0, Step.OPEN, S.OPENED, S.OPENED, "A")
-SENT = Line(5, Step.DISPATCH, S.OPENED, S.DISPATCHED, "B")
-CLOSED = Line(30, Step.CLOSE, S.VERIFIED, S.CLOSED, "B", 40, 5)
+OPENED = Line(0, Step.OPEN, S.OPENED, "A")
+SENT = Line(5, Step.DISPATCH, S.DISPATCHED, "B")
+CLOSED = Line(30, Step.CLOSE, S.CLOSED, "B", 40, 5)
 
 
 def trail(*lines: Line, case: str = "c") -> Trail:
@@ -58,18 +61,27 @@ def trail(*lines: Line, case: str = "c") -> Trail:
     [
         ((OPENED, SENT), {Count.OPENED, Count.DISPATCHED, Count.DISPATCHED_RIGHT}),
         (
-            (SENT, Line(6, Step.RETURN, S.DISPATCHED, S.OPENED, "B")),
+            (SENT, Line(6, Step.RETURN, S.OPENED, "B")),
             {Count.DISPATCHED},
         ),
         (
-            (Line(9, Step.HANDLE, S.DISPATCHED, S.HANDLED, "B", 8),),
-            {Count.HANDLED, Count.TO_HANDLE},
+            (Line(9, Step.HANDLE, S.HANDLED, "B", 8),),
+            {Count.HANDLED, Count.TO_HANDLE, Count.DUE_HANDLING, Count.DUE_HANDLING_DONE},
         ),
         (
             (CLOSED,),
-            {Count.CLOSED, Count.CLOSED_IN_TIME, Count.TO_CLOSE, Count.SCORED, Count.SCORE},
+            {
+                Count.CLOSED,
+                Count.CLOSED_IN_TIME,
+                Count.TO_CLOSE,
+                Count.SCORED,
+                Count.SCORE,
+                Count.DUE_CLOSING,
+                Count.DUE_CLOSING_DONE,
+                Count.DUE_CLOSING_IN_TIME,
+            },
         ),
-        ((Line(100, Step.CLOSE, S.VERIFIED, S.CLOSED, "B"),), set()),
+        ((Line(100, Step.CLOSE, S.CLOSED, "B"),), set()),
     ],
 )
 def test_a_case_counts_for_what_it_did_in_the_period(
@@ -79,9 +91,9 @@ def test_a_case_counts_for_what_it_did_in_the_period(
 
 
 def test_what_stands_overdue_at_the_end_was_to_be_done() -> None:
-    late = Line(6, Step.OVERDUE, S.DISPATCHED, S.DISPATCHED, "B", 6)
-    longer = Line(7, Step.EXTEND, S.DISPATCHED, S.DISPATCHED, "B", 200)
-    helper = Line(6, Step.OVERDUE, S.DISPATCHED, S.DISPATCHED, "police", 6)
+    late = Line(6, Step.OVERDUE, S.DISPATCHED, "B", 6)
+    longer = Line(7, Step.EXTEND, S.DISPATCHED, "B", 200)
+    helper = Line(6, Step.OVERDUE, S.DISPATCHED, "police", 6)
     found = tally(trail(OPENED, SENT, late), 10, 100)
     assert set(found.counts) == {Count.TO_HANDLE, Count.TO_CLOSE, Count.OPEN_OVERDUE}
     assert found.keys[By.UNIT] == "B"
@@ -90,8 +102,8 @@ def test_what_stands_overdue_at_the_end_was_to_be_done() -> None:
 
 
 def test_a_photo_settles_nothing() -> None:
-    late = Line(6, Step.OVERDUE, S.DISPATCHED, S.DISPATCHED, "B", 6)
-    photo = Line(7, Step.FILE, S.DISPATCHED, S.DISPATCHED, "B")
+    late = Line(6, Step.OVERDUE, S.DISPATCHED, "B", 6)
+    photo = Line(7, Step.FILE, S.DISPATCHED, "B")
     assert Count.OPEN_OVERDUE in tally(trail(OPENED, SENT, late, photo), 10, 100).counts
 
 
@@ -121,3 +133,25 @@ def test_a_score_in_a_line_of_the_trail() -> None:
 def test_the_keys_of_all_versions_each_once() -> None:
     newer = Formulas(version="2", effective=date(2026, 10, 1), figures=(MEAN, RATE))
     assert figure_keys([FORMULAS, newer]) == ["closed", "content"]
+
+
+def test_a_share_takes_a_numerator_that_is_part_of_its_denominator() -> None:
+    def share(numerator: Count, *denominator: Count) -> Formula:
+        return replace(RATE, numerator=(numerator,), denominator=denominator)
+
+    assert outside(RATE) == []
+    assert outside(share(Count.HANDLED_IN_TIME, Count.TO_HANDLE)) == []
+    assert outside(share(Count.REWORKED, Count.TO_CLOSE)) == [Count.REWORKED]
+    assert outside(share(Count.REWORKED, Count.TO_CLOSE, Count.REWORKED)) == []
+    assert outside(share(Count.DUE_CLOSING_REWORKED, Count.DUE_CLOSING)) == []
+    assert outside(MEAN) == []
+
+
+def test_what_a_period_is_compared_with() -> None:
+    found = tallies([trail(CLOSED, case="a")], 0, 100)
+    (group,) = grouped(FORMULAS, found, By.UNIT)
+    then = Compared(total=whole(FORMULAS, found), groups={By.UNIT: {group.key: group}})
+    assert (then.value("closed"), then.value("content", By.UNIT, "B")) == (1, 5)
+    assert then.value("closed", By.UNIT, "C") is None
+    nothing = Compared(total=whole(FORMULAS, []), groups={By.UNIT: {}})
+    assert nothing.value("closed") is None

@@ -20,6 +20,7 @@ from cloud.core.assessment import (
     Line,
     Tally,
     Trail,
+    compared,
     grouped,
     in_force,
     score_of,
@@ -114,13 +115,13 @@ def assess(
     unit: str = "",
     *,
     now_ms: int | None = None,
-    compared: bool = True,
+    comparing: bool = True,
 ) -> Assessment:
     """Compute the figures of a period under the formulas in force when it began.
 
     Args:   unit: only the cases this unit is responsible for at the period's end; "" for all.
             now_ms: what is due later is not due yet; None: the period is over.
-            compared: whether the periods before are read as well; else they are empty.
+            comparing: whether the periods before are read as well; else they are empty.
     Raises: InvalidError if no formulas were in force.
     """
     formulas = in_force(versions, period.day)
@@ -134,13 +135,7 @@ def assess(
         return [each for each in found if not unit or each.keys[By.UNIT] == unit]
 
     def then(span: tuple[int, int]) -> Compared:
-        found = of(*span) if compared else []
-        return Compared(
-            total=whole(formulas, found),
-            groups={
-                by: {group.key: group for group in grouped(formulas, found, by)} for by in groups
-            },
-        )
+        return compared(formulas, of(*span) if comparing else [], groups)
 
     found = of(period.from_ms, period.until_ms)
     return Assessment(

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
 from openpyxl.chart import BarChart, Reference
 from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
-from openpyxl.worksheet.worksheet import Worksheet
+from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 from reportlab.graphics.charts.barcharts import VerticalBarChart
 from reportlab.graphics.shapes import Drawing
 from reportlab.lib import colors
@@ -28,7 +29,7 @@ from reportlab.platypus import (
 )
 
 from cloud.assessment import Assessment
-from cloud.core.assessment import By, Form, Group
+from cloud.core.assessment import By, Compared, Form, Formula, Group
 from cloud.core.assessment_text import NOTHING, SOURCES, change, spelt
 from cloud.core.gate import CATEGORIES
 
@@ -40,6 +41,7 @@ BY: dict[By, str] = {
     By.SOURCE: "来源",
 }
 DIGITS = 2
+HEAD = ("指标", "数值", "分子", "分母", "环比", "同比")
 POINTS = "{n} 个百分点"
 
 
@@ -58,59 +60,112 @@ def title_of(found: Assessment) -> str:
 
 
 def write_xlsx(found: Assessment, path: Path) -> None:
-    """Write the workbook: the whole, each grouping with a chart, and the cases of each figure."""
-    book = Workbook()
-    sheet = book.active
-    assert sheet is not None
-    sheet.title = "总体"
-    sheet.append([title_of(found)])
-    sheet.append([_version(found)])
-    sheet.append(["指标", "数值", "分子", "分母", "环比", "同比", "出处", "确度"])
-    for row in _whole(found):
-        sheet.append(row)
-    sheet["A1"].font = Font(bold=True, size=14)
-    _widths(sheet, 18)
+    """Write the workbook: the whole, each grouping with a chart, and the cases of each figure.
+
+    Row by row: kept in memory, a month of a large city takes seconds more.
+    """
+    book = Workbook(write_only=True)
+    _whole_sheet(book, found)
     for by, groups in found.groups.items():
         _group_sheet(book, found, by, list(groups))
     _cases_sheet(book, found)
     book.save(path)
 
 
+def _sheet(book: Workbook, title: str, columns: Sequence[int], freeze: str) -> WriteOnlyWorksheet:
+    sheet = book.create_sheet(title)
+    assert isinstance(sheet, WriteOnlyWorksheet)
+    for number, width in enumerate(columns, 1):
+        sheet.column_dimensions[get_column_letter(number)].width = width
+    sheet.freeze_panes = freeze
+    return sheet
+
+
+def _whole_sheet(book: Workbook, found: Assessment) -> None:
+    sheet = _sheet(book, "总体", (18, 12, 10, 10, 18, 18, 60, 8), "A4")
+    sheet.append([_styled(sheet, title_of(found), Font(bold=True, size=14))])
+    sheet.append([_version(found)])
+    sheet.append([_bold(sheet, text) for text in (*HEAD, "出处", "确度")])
+    for formula, row in zip(found.formulas.figures, _whole(found), strict=True):
+        value = found.total.value(formula.key)
+        sheet.append([row[0], _number(sheet, formula, value), *row[2:]])
+
+
 def _cases_sheet(book: Workbook, found: Assessment) -> None:
     """One row a case: ● where it is in a figure's numerator, ○ where in its denominator alone."""
-    sheet = book.create_sheet("案件")
     formulas = found.formulas.figures
-    sheet.append(["案件号", *(formula.title.zh for formula in formulas)])
-    rows: dict[str, dict[int, str]] = {}
-    for column, formula in enumerate(formulas, 2):
+    sheet = _sheet(book, "案件", (18, *[14] * len(formulas)), "B2")
+    sheet.append([_bold(sheet, text) for text in ("案件号", *_titles(formulas))])
+    rows: dict[str, list[str | None]] = {}
+    for column, formula in enumerate(formulas, 1):
         one = found.total.figures[formula.key]
         for mark, cases in (("○", one.of), ("●", one.cases)):
             for case in cases:
-                rows.setdefault(case, {1: case})[column] = mark
+                row = rows.get(case)
+                if row is None:
+                    row = rows[case] = [case, *[None] * len(formulas)]
+                row[column] = mark
     for case in sorted(rows):
         sheet.append(rows[case])
-    _widths(sheet, 16)
 
 
 def _group_sheet(book: Workbook, found: Assessment, by: By, groups: list[Group]) -> None:
-    sheet = book.create_sheet(f"按{BY[by]}")
+    """The values, then how they changed since the period before, then since the year before."""
     formulas = found.formulas.figures
-    sheet.append([BY[by], *(formula.title.zh for formula in formulas)])
+    titles = _titles(formulas)
+    sheet = _sheet(book, f"按{BY[by]}", (22, *[13] * 3 * len(formulas)), "B2")
+    heads = [BY[by], *titles, *(f"{title} {word}" for word in HEAD[4:] for title in titles)]
+    sheet.append([_bold(sheet, text) for text in heads])
     for group in groups:
-        sheet.append([_cell(name_of(by, group.key)), *_values(group)])
-    for column, formula in enumerate(formulas, 2):
-        if formula.form is Form.SHARE:
-            for row in range(2, len(groups) + 2):
-                sheet.cell(row, column).number_format = "0.00%"
-    _widths(sheet, 16)
+        values = [_number(sheet, one, group.value(one.key)) for one in formulas]
+        changes = [
+            _changed(one, by, group, then)
+            for then in (found.before, found.year_ago)
+            for one in formulas
+        ]
+        sheet.append([_cell(name_of(by, group.key)), *values, *changes])
     if groups:
         chart = BarChart()
         chart.title = f"{formulas[0].title.zh}（按{BY[by]}）"
         data = Reference(sheet, min_col=2, min_row=1, max_row=len(groups) + 1)
         chart.add_data(data, titles_from_data=True)
         chart.set_categories(Reference(sheet, min_col=1, min_row=2, max_row=len(groups) + 1))
-        chart.width, chart.height = 24, 10
+        chart.legend = None
+        chart.x_axis.delete = chart.y_axis.delete = False  # else a spreadsheet shows no names
+        chart.width, chart.height = max(16, min(40, 2 * len(groups))), 10
         sheet.add_chart(chart, f"A{len(groups) + 4}")
+
+
+def _titles(formulas: Sequence[Formula]) -> list[str]:
+    return [formula.title.zh for formula in formulas]
+
+
+def _styled(sheet: WriteOnlyWorksheet, value: str, font: Font) -> WriteOnlyCell:
+    cell = WriteOnlyCell(sheet, value)
+    cell.font = font
+    return cell
+
+
+def _bold(sheet: WriteOnlyWorksheet, text: str) -> WriteOnlyCell:
+    return _styled(sheet, text, Font(bold=True))
+
+
+def _number(
+    sheet: WriteOnlyWorksheet, formula: Formula, value: float | None
+) -> WriteOnlyCell | float | str:
+    """A number that can be computed with, shown as people read it."""
+    if value is None:
+        return NOTHING
+    if formula.form is Form.COUNT:
+        return value
+    cell = WriteOnlyCell(sheet, value)
+    cell.number_format = "0.00%" if formula.form is Form.SHARE else "0.00"
+    return cell
+
+
+def _changed(formula: Formula, by: By, group: Group, then: Compared) -> str:
+    before = then.value(formula.key, by, group.key)
+    return change(formula, group.value(formula.key), before, POINTS, DIGITS)
 
 
 def write_pdf(found: Assessment, path: Path) -> None:
@@ -120,7 +175,7 @@ def write_pdf(found: Assessment, path: Path) -> None:
     body = ParagraphStyle("body", fontName=FONT, fontSize=9, leading=14)
     story: list[Flowable] = [Paragraph(title_of(found), head), Paragraph(_version(found), body)]
     rows = [row[:6] for row in _whole(found)]
-    story += [Spacer(1, 8), _table([["指标", "数值", "分子", "分母", "环比", "同比"], *rows])]
+    story += [Spacer(1, 8), _table([list(HEAD), *rows])]
     for by, groups in found.groups.items():
         title = [Spacer(1, 14), Paragraph(f"按{BY[by]}", head)]
         if groups:
@@ -140,11 +195,15 @@ def _groups_table(found: Assessment, by: By, groups: list[Group]) -> Table:
     rows = [
         [
             name_of(by, group.key),
-            *(spelt(one, group.figures[one.key].value, DIGITS) for one in formulas),
+            *(
+                f"{spelt(one, group.value(one.key), DIGITS)}\n"
+                f"{_changed(one, by, group, found.before)}"
+                for one in formulas
+            ),
         ]
         for group in groups
     ]
-    return _table([[BY[by], *(one.title.zh for one in formulas)], *rows])
+    return _table([[BY[by], *_titles(formulas)], *rows])
 
 
 def _chart(found: Assessment, by: By, groups: list[Group]) -> Drawing:
@@ -199,15 +258,6 @@ def _whole(found: Assessment) -> Iterator[list[str | float | None]]:
         ]
 
 
-def _values(group: Group) -> list[float | None]:
-    return [each.value for each in group.figures.values()]
-
-
 def _cell(text: str) -> str:
     """A name that begins like a formula is no formula."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
-
-
-def _widths(sheet: Worksheet, width: int) -> None:
-    for column in range(1, sheet.max_column + 1):
-        sheet.column_dimensions[get_column_letter(column)].width = width

@@ -150,7 +150,7 @@ def _assessment(
     )
     if (first.year, first.month) == (last.year, last.month):
         return []
-    found = assess(connection, month(f"{first:%Y-%m}", zone), formulas, (By.UNIT,), compared=False)
+    found = assess(connection, month(f"{first:%Y-%m}", zone), formulas, (By.UNIT,), comparing=False)
     rates = [f"{key}_rate" for key in figure_keys(formulas)]
     return [
         {

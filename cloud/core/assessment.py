@@ -32,6 +32,7 @@ __all__ = [
     "Line",
     "Tally",
     "Trail",
+    "compared",
     "figure",
     "figure_keys",
     "grouped",
@@ -152,37 +153,94 @@ def _group(formulas: Formulas, key: str, found: Iterable[Tally]) -> Group:
     )
 
 
+Values = Mapping[str, float | None]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
-    """The figures of a period that another is compared with, whole and by group."""
+    """The values of a period that another is compared with, whole and by group, without its cases.
 
-    total: Group
-    groups: Mapping[By, Mapping[str, Group]]
+    total: None, and groups without the key, where there was no case.
+    """
+
+    total: Values | None
+    groups: Mapping[By, Mapping[str, Values]]
 
     def value(self, figure: str, by: By | None = None, key: str = "") -> float | None:
         """Return a figure's value then; None where there were no cases, not 0."""
-        group = self.total if by is None else self.groups[by].get(key)
-        return None if group is None or not any(group.counts.values()) else group.value(figure)
+        values = self.total if by is None else self.groups[by].get(key)
+        return None if values is None else values[figure]
+
+
+def compared(formulas: Formulas, found: Sequence[Tally], groups: Iterable[By]) -> Compared:
+    """Return the values of the cases of a period. found: as tallies() returns them."""
+    kinds: dict[frozenset[tuple[Count, int]], Mapping[str, tuple[int, int]]] = {}
+    sums: defaultdict[tuple[By | None, str], dict[str, list[int]]] = defaultdict(
+        lambda: {formula.key: [0, 0] for formula in formulas.figures}
+    )
+    for each in found:
+        kind = frozenset(each.counts.items())  # few are different
+        shares = kinds.get(kind)
+        if shares is None:
+            shares = kinds[kind] = _shares(formulas, each.counts)
+        for by in (None, *groups):
+            mine = sums[by, "" if by is None else each.keys[by]]
+            for key, (top, bottom) in shares.items():
+                mine[key][0] += top
+                mine[key][1] += bottom
+    values = {where: _values(formulas, mine) for where, mine in sums.items()}
+    return Compared(
+        total=values.get((None, "")),
+        groups={
+            by: {key: found for (each, key), found in values.items() if each is by} for by in groups
+        },
+    )
+
+
+def _shares(formulas: Formulas, counts: Mapping[Count, int]) -> Mapping[str, tuple[int, int]]:
+    """Return what one case adds to each figure's numerator and denominator, where it does."""
+
+    def weight(of: Sequence[Count]) -> int:
+        return next((counts[count] for count in reversed(of) if count in counts), 0)
+
+    added = {
+        formula.key: (weight(formula.numerator), weight(formula.denominator))
+        for formula in formulas.figures
+    }
+    return {key: each for key, each in added.items() if any(each)}
+
+
+def _values(formulas: Formulas, sums: Mapping[str, Sequence[int]]) -> Values:
+    return {formula.key: _value(formula, *sums[formula.key]) for formula in formulas.figures}
+
+
+def _value(formula: Formula, top: int, bottom: int) -> float | None:
+    if formula.form is Form.COUNT:
+        return top
+    return top / bottom if bottom else None
 
 
 def figure(formula: Formula, weights: Mapping[Count, Mapping[str, int]]) -> Figure:
     """Compute a figure from counts, each the weights of its cases."""
-    above, below = (
-        {case: weight for count in counts for case, weight in weights[count].items()}
-        for counts in (formula.numerator, formula.denominator)
-    )
+    above = _union(formula.numerator, weights)
+    below = _union(formula.denominator, weights)
     top, bottom = sum(above.values()), sum(below.values())
-    value: float | None = top
-    if formula.form is not Form.COUNT:
-        value = top / bottom if bottom else None
     return Figure(
         key=formula.key,
-        value=value,
+        value=_value(formula, top, bottom),
         numerator=top,
         denominator=bottom,
         cases=tuple(sorted(above)),
         of=tuple(sorted(below)),
     )
+
+
+def _union(
+    counts: Sequence[Count], weights: Mapping[Count, Mapping[str, int]]
+) -> Mapping[str, int]:
+    if len(counts) == 1:
+        return weights[counts[0]]
+    return {case: weight for count in counts for case, weight in weights[count].items()}
 
 
 def outside(formula: Formula) -> list[Count]:

@@ -52,7 +52,7 @@ def get_figure_cases(
     end: To = None,
 ) -> models.FigureCases:
     """Name the cases that a figure is made of."""
-    found = _assessed(services, asking, name, by, begin, end, compared=False)
+    found = _assessed(services, asking, name, by, begin, end, comparing=False)
     groups = {group.key: group for group in found.groups[by]}
     group = found.total if key is None else groups.get(key)
     if group is None or figure not in group.figures:
@@ -70,7 +70,7 @@ def _assessed(
     begin: AwareDatetime | None,
     end: AwareDatetime | None,
     *,
-    compared: bool = True,
+    comparing: bool = True,
 ) -> Assessment:
     zone, now_ms = services.timezone, services.clock.now_ms()
     try:
@@ -79,6 +79,6 @@ def _assessed(
         else:
             period = month(name or f"{assessment.today(services):%Y-%m}", zone)
         unit = asking.account.actor.own_unit
-        return assessment.assessed(services, period, by, unit, compared=compared)
+        return assessment.assessed(services, period, by, unit, comparing=comparing)
     except InvalidError as error:
         raise Problem("bad-range", str(error)) from error

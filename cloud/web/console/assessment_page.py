@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from anyio.to_thread import run_sync
 from nicegui import ui
 
-from cloud.assessment import Assessment, month
+from cloud.assessment import Assessment, Period, between, month
 from cloud.core.assessment import By, Compared, Figure, Formula, Group
-from cloud.core.assessment_text import SOURCES, change, spelt
+from cloud.core.assessment_text import NOTHING, SOURCES, change, spelt
 from cloud.errors import InvalidError
 from cloud.web import models
 from cloud.web.console.screen import Console, Screen
@@ -28,23 +29,58 @@ DIGITS = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """What the address says. key: None for the whole. figure: "" for all figures."""
+    """What the address says. key: None for the whole. figure: "" for all figures.
+
+    since, until: days, of a period that is no month; it ends before the last.
+    """
 
     month: str = ""
+    since: str = ""
+    until: str = ""
     by: By = By.UNIT
     figure: str = ""
     key: str | None = None
 
     def link(self, **changed: str) -> str:
         """Return the address of the same with something changed."""
-        words = {"month": self.month, "by": self.by.value} | changed
-        return "?" + urlencode(words)
+        of_month = {"month": self.month}
+        period = {"since": self.since, "until": self.until} if self.since else of_month
+        if "month" in changed:
+            period = {}
+        return "?" + urlencode(period | {"by": self.by.value} | changed)
 
 
-def asked_of(month_name: str, by: str, figure: str, key: str | None) -> Asked:
-    """Read an address; what it cannot mean is left out."""
+def asked_of(
+    month_name: str, by: str, figure: str, key: str | None, since: str = "", until: str = ""
+) -> Asked:
+    """Read an address; what it cannot mean is left out. A month goes before a period."""
     known = {each.value: each for each in By}
-    return Asked(month=month_name, by=known.get(by, By.UNIT), figure=figure, key=key)
+    if month_name:
+        since = until = ""
+    return Asked(
+        month=month_name,
+        since=since,
+        until=until,
+        by=known.get(by, By.UNIT),
+        figure=figure,
+        key=key,
+    )
+
+
+def period_of(asked: Asked, today: date, zone: ZoneInfo) -> Period:
+    """Return the period that is asked for; days left open are today. Raises: InvalidError."""
+    if not asked.since:
+        return month(asked.month or f"{today:%Y-%m}", zone)
+    begins, ends = (_day_ms(text or f"{today}", zone) for text in (asked.since, asked.until))
+    return between(begins, ends, zone)
+
+
+def _day_ms(text: str, zone: ZoneInfo) -> int:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise InvalidError(f"day {text!r}: write it as 2026-10-01") from None
+    return round(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp() * 1000)
 
 
 async def show(screen: Screen, asked: Asked) -> None:
@@ -60,18 +96,18 @@ async def show(screen: Screen, asked: Asked) -> None:
 def _drawn(console: Console, asked: Asked, unit: str, w: Wording) -> str:
     services = console.services
     now_ms, today = services.clock.now_ms(), assessment.today(services)
-    asked = replace(asked, month=asked.month or f"{today:%Y-%m}")
+    asked = asked if asked.since else replace(asked, month=asked.month or f"{today:%Y-%m}")
     try:
-        period = month(asked.month, services.timezone)
-        found = assessment.assessed(services, period, asked.by, unit, compared=not asked.figure)
+        period = period_of(asked, today, services.timezone)
+        found = assessment.assessed(services, period, asked.by, unit, comparing=not asked.figure)
     except InvalidError as error:
         return render("assessment_none.html", w=w, problem=str(error), months=months(today))
     formula, figure = figure_of(found, asked)
     if formula is None or figure is None:
-        return _figures(found, asked, w, months(today, asked.month))
+        return _figures(found, asked, w, months(today, asked.month), now_ms)
     with services.database.read() as connection:
         rows = cases.some(connection, (figure.of or figure.cases)[-MOST:], now_ms)
-    return _cases(formula, figure, rows, asked, now_ms, w)
+    return _cases(found, formula, figure, rows, asked, now_ms, w)
 
 
 def figure_of(found: Assessment, asked: Asked) -> tuple[Formula | None, Figure | None]:
@@ -103,7 +139,7 @@ def group_name(by: By, key: str, w: Wording) -> str:
     return key or w("assessment.none")
 
 
-def _figures(found: Assessment, asked: Asked, w: Wording, named: list[str]) -> str:
+def _figures(found: Assessment, asked: Asked, w: Wording, named: list[str], now_ms: int) -> str:
     def then(compared: Compared, formula: Formula, group: Group | None = None) -> str:
         now = (group or found.total).value(formula.key)
         by, key = (asked.by, group.key) if group else (None, "")
@@ -120,11 +156,14 @@ def _figures(found: Assessment, asked: Asked, w: Wording, named: list[str]) -> s
         formulas=found.formulas.figures,
         spelt=partial(spelt, digits=DIGITS),
         then=then,
+        nothing=NOTHING,
+        going_on=found.period.until_ms > now_ms,
         name=partial(group_name, asked.by, w=w),
     )
 
 
 def _cases(
+    found: Assessment,
     formula: Formula,
     figure: Figure,
     rows: list[models.Case],
@@ -139,6 +178,7 @@ def _cases(
         "assessment_cases.html",
         w=w,
         asked=asked,
+        period=found.period.name,
         title=w.pick(formula.title.zh, formula.title.en),
         group="" if asked.key is None else group_name(asked.by, asked.key, w),
         value=spelt(formula, figure.value, DIGITS),

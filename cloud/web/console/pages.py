@@ -94,9 +94,12 @@ def mount(app: FastAPI, services: Services, live: Live) -> None:
         by: str = "",
         figure: str = "",
         key: str | None = None,
+        since: str = "",
+        until: str = "",
     ) -> None:
         screen = await open_screen(request, "assessment")
-        await assessment_page.show(screen, assessment_page.asked_of(month, by, figure, key))
+        asked = assessment_page.asked_of(month, by, figure, key, since, until)
+        await assessment_page.show(screen, asked)
 
     @ui.page("/cases/{case}")
     async def _case(request: Request, case: str) -> None:

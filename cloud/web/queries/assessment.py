@@ -17,13 +17,13 @@ def today(services: Services) -> date:
 
 
 def assessed(
-    services: Services, period: Period, by: By, unit: str, *, compared: bool = True
+    services: Services, period: Period, by: By, unit: str, *, comparing: bool = True
 ) -> Assessment:
     """Assess a period under the city's formulas. Raises: InvalidError, as assess()."""
     now_ms = services.clock.now_ms()
     with services.database.read() as connection:
         return assess(
-            connection, period, services.formulas, (by,), unit, now_ms=now_ms, compared=compared
+            connection, period, services.formulas, (by,), unit, now_ms=now_ms, comparing=comparing
         )
 
 

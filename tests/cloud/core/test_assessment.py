@@ -14,6 +14,7 @@ from cloud.core.assessment import (
     Formulas,
     Line,
     Trail,
+    compared,
     figure,
     figure_keys,
     grouped,
@@ -149,9 +150,7 @@ def test_a_share_takes_a_numerator_that_is_part_of_its_denominator() -> None:
 
 def test_what_a_period_is_compared_with() -> None:
     found = tallies([trail(CLOSED, case="a")], 0, 100)
-    (group,) = grouped(FORMULAS, found, By.UNIT)
-    then = Compared(total=whole(FORMULAS, found), groups={By.UNIT: {group.key: group}})
+    then = compared(FORMULAS, found, (By.UNIT,))
     assert (then.value("closed"), then.value("content", By.UNIT, "B")) == (1, 5)
     assert then.value("closed", By.UNIT, "C") is None
-    nothing = Compared(total=whole(FORMULAS, []), groups={By.UNIT: {}})
-    assert nothing.value("closed") is None
+    assert compared(FORMULAS, [], (By.UNIT,)) == Compared(total=None, groups={By.UNIT: {}})

@@ -10,7 +10,8 @@ import pytest
 from cloud.cases.formulas import load_versions
 from cloud.core.assessment import By, Form, Formula
 from cloud.core.assessment_text import change, spelt
-from cloud.web.console.assessment_page import DIGITS, asked_of, group_name, months
+from cloud.errors import InvalidError
+from cloud.web.console.assessment_page import DIGITS, asked_of, group_name, months, period_of
 from cloud.web.wording import Wording
 
 ZH = Wording(language="zh", zone=ZoneInfo("Asia/Shanghai"))
@@ -57,3 +58,19 @@ def test_an_address_keeps_its_month_and_grouping() -> None:
     assert asked.by is By.UNIT
     assert asked.link(by="cell") == "?month=2026-10&by=cell"
     assert asked.link(figure="handled", key="").endswith("figure=handled&key=")
+
+
+def test_an_address_of_a_period_that_is_no_month() -> None:
+    asked = asked_of("", "unit", "", None, "2026-10-05", "2026-10-12")
+    assert asked.link(figure="handled") == (
+        "?since=2026-10-05&until=2026-10-12&by=unit&figure=handled"
+    )
+    assert asked.link(month="2026-09") == "?by=unit&month=2026-09"
+    today = date(2026, 10, 20)
+    found = period_of(asked, today, ZH.zone)
+    assert found.name == "2026-10-05 00:00 – 2026-10-12 00:00"
+    assert found.until_ms - found.from_ms == 7 * 86_400_000
+    assert period_of(asked_of("", "", "", None, "2026-10-19"), today, ZH.zone).day.day == 19
+    assert period_of(asked_of("", "", "", None), today, ZH.zone).name == "2026-10"
+    with pytest.raises(InvalidError, match="write it as 2026-10-01"):
+        period_of(asked_of("", "", "", None, "soon"), today, ZH.zone)

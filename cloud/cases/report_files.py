@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
@@ -173,64 +174,72 @@ def write_pdf(found: Assessment, path: Path) -> None:
     registerFont(UnicodeCIDFont(FONT))
     head = ParagraphStyle("head", fontName=FONT, fontSize=16, leading=24)
     body = ParagraphStyle("body", fontName=FONT, fontSize=9, leading=14)
+    small = ParagraphStyle("small", fontName=FONT, fontSize=7, leading=9, wordWrap="CJK")
     story: list[Flowable] = [Paragraph(title_of(found), head), Paragraph(_version(found), body)]
-    rows = [row[:6] for row in _whole(found)]
-    story += [Spacer(1, 8), _table([list(HEAD), *rows])]
+    rows = [[*row[:6], Paragraph(escape(f"{row[6]} ({row[7]})"), small)] for row in _whole(found)]
+    table = _table([[*HEAD, "出处（确度）"], *rows], (80, 55, 45, 45, 85, 85, 360))
+    story += [Spacer(1, 8), table]
     for by, groups in found.groups.items():
         title = [Spacer(1, 14), Paragraph(f"按{BY[by]}", head)]
         if groups:
-            bars = Paragraph(f"{found.formulas.figures[0].title.zh}（按{BY[by]}）", body)
+            first = found.formulas.figures[0].title.zh
+            bars = Paragraph(f"{first}最多的（图）；表中每格上为数值，下为环比", body)
             story.append(KeepTogether([*title, bars, _chart(found, by, list(groups))]))
             story.append(_groups_table(found, by, list(groups)))
         else:
             story.append(KeepTogether([*title, Paragraph("没有案件", body)]))
     document = SimpleDocTemplate(
-        str(path), pagesize=landscape(A4), title=title_of(found), author="Gridwarden"
+        str(path),
+        pagesize=landscape(A4),
+        title=title_of(found),
+        author="Gridwarden",
+        **dict.fromkeys(("leftMargin", "rightMargin", "topMargin", "bottomMargin"), 40),
     )
     document.build(story)
 
 
 def _groups_table(found: Assessment, by: By, groups: list[Group]) -> Table:
     formulas = found.formulas.figures
-    rows = [
-        [
-            name_of(by, group.key),
-            *(
-                f"{spelt(one, group.value(one.key), DIGITS)}\n"
-                f"{_changed(one, by, group, found.before)}"
-                for one in formulas
-            ),
-        ]
-        for group in groups
-    ]
+
+    def told(formula: Formula, group: Group) -> str:
+        value = spelt(formula, group.value(formula.key), DIGITS)
+        changed = _changed(formula, by, group, found.before)
+        return value if changed == NOTHING else f"{value}\n{changed}"
+
+    rows = [[name_of(by, group.key), *(told(one, group) for one in formulas)] for group in groups]
     return _table([[BY[by], *_titles(formulas)], *rows])
 
 
 def _chart(found: Assessment, by: By, groups: list[Group]) -> Drawing:
     first = found.formulas.figures[0].key
     shown = sorted(groups, key=lambda group: -(group.figures[first].value or 0))[:10]
-    drawing = Drawing(700, 190)
+    drawing = Drawing(700, 150)
     bars = VerticalBarChart()
-    bars.x, bars.y, bars.width, bars.height = 40, 40, 640, 135
+    bars.x, bars.y, bars.width, bars.height = 40, 25, 640, 110
     bars.data = [[group.figures[first].value or 0 for group in shown]]
     bars.categoryAxis.categoryNames = [name_of(by, group.key)[:10] for group in shown]
     bars.categoryAxis.labels.fontName = FONT
     bars.categoryAxis.labels.fontSize = 8
     bars.valueAxis.valueMin = 0
+    bars.valueAxis.labels.fontSize = 8
+    bars.bars.strokeColor = None
     bars.bars[0].fillColor = colors.HexColor("#2f6f9f")
     drawing.add(bars)
     return drawing
 
 
-def _table(rows: Sequence[Sequence[str | float | None]]) -> Table:
-    table = Table(rows, repeatRows=1)
+def _table(
+    rows: Sequence[Sequence[str | float | Paragraph | None]], widths: Sequence[float] | None = None
+) -> Table:
+    table = Table(rows, colWidths=widths, repeatRows=1)
     table.setStyle(
         TableStyle(
             [
                 ("FONT", (0, 0), (-1, -1), FONT, 8),
                 ("GRID", (0, 0), (-1, -1), 0.4, colors.grey),
                 ("BACKGROUND", (0, 0), (-1, 0), colors.HexColor("#e3edf4")),
-                ("ALIGN", (1, 0), (-1, -1), "RIGHT"),
+                ("ALIGN", (1, 0), (-1 if widths is None else -2, -1), "RIGHT"),
+                ("VALIGN", (0, 0), (-1, -1), "MIDDLE"),
             ]
         )
     )

@@ -39,8 +39,14 @@ def change(
     more = now - then
     match formula.form:
         case Form.COUNT:
-            return f"{100 * more / then:+.1f} %" if then else NOTHING
+            return f"{_signed(100 * more / then, 1)} %" if then else NOTHING
         case Form.SHARE:
-            return points.format(n=f"{100 * more:+.{digits}f}")
+            return points.format(n=_signed(100 * more, digits))
         case Form.MEAN:
-            return f"{more:+.2f}"
+            return _signed(more, 2)
+
+
+def _signed(number: float, digits: int) -> str:
+    """Nothing that rounds to zero went up or down."""
+    text = f"{number:+.{digits}f}"
+    return text if float(text) else text[1:]

@@ -31,7 +31,8 @@ DIGITS = 1
 class Asked:
     """What the address says. key: None for the whole. figure: "" for all figures.
 
-    since, until: days, of a period that is no month; it ends before the last.
+    since, until: days, of a period that is no month; it ends before the last. skip: so many of a
+    figure's cases come before those that are shown.
     """
 
     month: str = ""
@@ -40,6 +41,7 @@ class Asked:
     by: By = By.UNIT
     figure: str = ""
     key: str | None = None
+    skip: int = 0
 
     def link(self, **changed: str) -> str:
         """Return the address of the same with something changed."""
@@ -51,7 +53,13 @@ class Asked:
 
 
 def asked_of(
-    month_name: str, by: str, figure: str, key: str | None, since: str = "", until: str = ""
+    month_name: str,
+    by: str,
+    figure: str,
+    key: str | None,
+    since: str = "",
+    until: str = "",
+    skip: str = "",
 ) -> Asked:
     """Read an address; what it cannot mean is left out. A month goes before a period."""
     known = {each.value: each for each in By}
@@ -64,6 +72,7 @@ def asked_of(
         by=known.get(by, By.UNIT),
         figure=figure,
         key=key,
+        skip=int(skip) if skip.isdecimal() and len(skip) < 9 else 0,
     )
 
 
@@ -105,8 +114,9 @@ def _drawn(console: Console, asked: Asked, unit: str, w: Wording) -> str:
     formula, figure = figure_of(found, asked)
     if formula is None or figure is None:
         return _figures(found, asked, w, months(today, asked.month), now_ms)
+    shown = ordered(figure)[asked.skip : asked.skip + MOST]
     with services.database.read() as connection:
-        rows = cases.some(connection, (figure.of or figure.cases)[-MOST:], now_ms)
+        rows = cases.some(connection, shown, now_ms)
     return _cases(found, formula, figure, rows, asked, now_ms, w)
 
 
@@ -117,6 +127,12 @@ def figure_of(found: Assessment, asked: Asked) -> tuple[Formula | None, Figure |
     group = found.total if asked.key is None else groups.get(asked.key)
     formula = formulas.get(asked.figure)
     return formula, group.figures[formula.key] if formula and group else None
+
+
+def ordered(figure: Figure) -> list[str]:
+    """Return all cases of a figure, those that count first."""
+    counted = set(figure.cases)
+    return [*figure.cases, *(case for case in figure.of if case not in counted)]
 
 
 def months(today: date, also: str = "") -> list[str]:
@@ -174,6 +190,12 @@ def _cases(
     counted = set(figure.cases)
     inside = [case for case in rows if case.id in counted]
     outside = [case for case in rows if case.id not in counted]
+    every = len(ordered(figure))
+
+    def page(skip: int) -> str:
+        group = {} if asked.key is None else {"key": asked.key}
+        return asked.link(figure=asked.figure, skip=str(skip), **group)
+
     return render(
         "assessment_cases.html",
         w=w,
@@ -183,6 +205,11 @@ def _cases(
         group="" if asked.key is None else group_name(asked.by, asked.key, w),
         value=spelt(formula, figure.value, DIGITS),
         figure=figure,
-        inside=case_table(inside, now_ms, w, empty=w("assessment.no_cases"), most=MOST),
+        every=every,
+        first=asked.skip + 1,
+        last=asked.skip + len(rows),
+        before=page(max(0, asked.skip - MOST)) if asked.skip else "",
+        after=page(asked.skip + MOST) if asked.skip + MOST < every else "",
+        inside=case_table(inside, now_ms, w, empty="", most=MOST) if inside else "",
         outside=case_table(outside, now_ms, w, empty="", most=MOST) if outside else "",
     )

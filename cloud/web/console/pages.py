@@ -96,9 +96,10 @@ def mount(app: FastAPI, services: Services, live: Live) -> None:
         key: str | None = None,
         since: str = "",
         until: str = "",
+        skip: str = "",
     ) -> None:
         screen = await open_screen(request, "assessment")
-        asked = assessment_page.asked_of(month, by, figure, key, since, until)
+        asked = assessment_page.asked_of(month, by, figure, key, since, until, skip)
         await assessment_page.show(screen, asked)
 
     @ui.page("/cases/{case}")

@@ -8,10 +8,17 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from cloud.cases.formulas import load_versions
-from cloud.core.assessment import By, Form, Formula
+from cloud.core.assessment import By, Figure, Form, Formula
 from cloud.core.assessment_text import change, spelt
 from cloud.errors import InvalidError
-from cloud.web.console.assessment_page import DIGITS, asked_of, group_name, months, period_of
+from cloud.web.console.assessment_page import (
+    DIGITS,
+    asked_of,
+    group_name,
+    months,
+    ordered,
+    period_of,
+)
 from cloud.web.wording import Wording
 
 ZH = Wording(language="zh", zone=ZoneInfo("Asia/Shanghai"))
@@ -35,6 +42,8 @@ def test_the_months_to_choose_from_are_a_year_and_the_one_asked_for() -> None:
         (Form.MEAN, 4.5, 4.0, "4.50", "+0.50"),
         (Form.MEAN, None, 4.0, "—", "—"),
         (Form.SHARE, 1.0, None, "100.0 %", "—"),
+        (Form.SHARE, 0.13, 0.1301, "13.0 %", "0.0 个百分点"),
+        (Form.COUNT, 0.0, 8.0, "0", "-100.0 %"),
     ],
 )
 def test_figures_as_people_read_them(
@@ -74,3 +83,14 @@ def test_an_address_of_a_period_that_is_no_month() -> None:
     assert period_of(asked_of("", "", "", None), today, ZH.zone).name == "2026-10"
     with pytest.raises(InvalidError, match="write it as 2026-10-01"):
         period_of(asked_of("", "", "", None, "soon"), today, ZH.zone)
+
+
+def test_all_cases_of_a_figure_are_shown_those_that_count_first() -> None:
+    cases = tuple(f"c{number:03}" for number in range(450))
+    figure = Figure(
+        key="k", value=0.5, numerator=2, denominator=450, cases=("c440", "c449"), of=cases
+    )
+    assert ordered(figure)[:3] == ["c440", "c449", "c000"]
+    assert sorted(ordered(figure)) == list(cases)
+    assert asked_of("2026-10", "", "k", None, skip="200").skip == 200
+    assert asked_of("2026-10", "", "k", None, skip="-1").skip == 0

@@ -131,6 +131,8 @@ def assess(
 
     def of(from_ms: int, until_ms: int) -> list[Tally]:
         ends_ms = until_ms if now_ms is None else max(from_ms, min(until_ms, now_ms))
+        if ends_ms <= from_ms:
+            return []
         found = tallies(trails(connection, from_ms, ends_ms), from_ms, ends_ms)
         return [each for each in found if not unit or each.keys[By.UNIT] == unit]
 

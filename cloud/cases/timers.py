@@ -59,11 +59,8 @@ def tick(database: Database, now_ms: int, policy: GatePolicy = POLICY) -> Ticked
         relapsed = [
             case
             for case in _some(connection, _relapsing(now_ms, policy))
-            if find_open(connection, case.asset, case.category) is None
+            if _relapse(connection, case, now_ms, policy)
         ]
-        for case in relapsed:
-            note = "the sensor is still beyond its limit"
-            perform(connection, case, Step.RELAPSE, "", Given(note=note), now_ms, policy)
         tasks = _overdue_tasks(connection, now_ms)
     return Ticked(
         warned=len(warned),
@@ -72,6 +69,15 @@ def tick(database: Database, now_ms: int, policy: GatePolicy = POLICY) -> Ticked
         relapsed=len(relapsed),
         tasks=tasks,
     )
+
+
+def _relapse(connection: sa.Connection, case: Case, now_ms: int, policy: GatePolicy) -> bool:
+    """Take a case up again, unless its matter has an open one: two may have been closed."""
+    if find_open(connection, case.asset, case.category) is not None:
+        return False
+    note = "the sensor is still beyond its limit"
+    perform(connection, case, Step.RELAPSE, "", Given(note=note), now_ms, policy)
+    return True
 
 
 def _anything(database: Database, now_ms: int, policy: GatePolicy) -> bool:

@@ -34,6 +34,7 @@ class Count(StrEnum):
     SCORED = "scored"
     SCORE = "score"  # as SCORED, each weighing its score
     OPEN_OVERDUE = "open_overdue"
+    RECURRING = "recurring"
     DUE_HANDLING = "due_handling"
     DUE_HANDLING_DONE = "due_handling_done"
     DUE_HANDLING_IN_TIME = "due_handling_in_time"

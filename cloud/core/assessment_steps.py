@@ -22,7 +22,7 @@ class _Case:
 
 # What changes the due time, or makes it be met: nothing stands overdue after it.
 _SETTLES = frozenset(Step) - {*STAYING, Step.DISPATCH, Step.RETURN}
-ASSESSED = _SETTLES | {Step.DISPATCH, Step.RETURN, Step.OVERDUE}
+ASSESSED = _SETTLES | {Step.DISPATCH, Step.RETURN, Step.OVERDUE, Step.SINGLED_OUT}
 _COUNTED: dict[Step, Count] = {
     Step.OPEN: Count.OPENED,
     Step.ACCEPT: Count.OPENED,
@@ -34,6 +34,7 @@ _COUNTED: dict[Step, Count] = {
     Step.REWORK: Count.REWORKED,
     Step.RELAPSE: Count.REWORKED,
     Step.EXTEND: Count.EXTENDED,
+    Step.SINGLED_OUT: Count.RECURRING,
 }
 _IN_TIME: dict[Step, Count] = {
     Step.HANDLE: Count.HANDLED_IN_TIME,

@@ -6,7 +6,7 @@ from cloud.cases.timers import DUE_SOON_TOPIC, OVERDUE_TOPIC, Ticked, tick
 from cloud.core.case_steps import State, Step
 from cloud.core.gate import decide
 from cloud.state.database import Database
-from tests.cloud.alert_kit import began, fill
+from tests.cloud.alert_kit import SERIES_B, T0_MS, began, fill
 from tests.cloud.cases.case_kit import (
     COVER,
     DAY_MS,
@@ -94,3 +94,19 @@ def test_closed_after_the_sensor_was_normal_stays_closed(filled: Database) -> No
     calm(filled, 60)
     close(filled, case)
     assert tick(filled, NOW_MS + DAY_MS) == Ticked()
+
+
+def test_of_two_closed_cases_of_one_matter_one_is_taken_up_again(filled: Database) -> None:
+    """Found by a simulated month: both were, against the rule of one open case, and time stood."""
+    first = arise(filled, 0)
+    close(filled, first)
+    later_s = (POLICY.reopen_days + 1) * DAY_MS / 1000
+    second = arise(filled, later_s, series=SERIES_B)
+    closed_ms = T0_MS + round(later_s * 1000) + HOUR_MS
+    close(filled, second, closed_ms)
+    assert first != second
+    now_ms = closed_ms + round(POLICY.grace_s * 1000)
+    assert tick(filled, now_ms) == Ticked(relapsed=1)
+    assert tick(filled, now_ms) == Ticked()
+    states = {look(filled, case).case.state for case in (first, second)}
+    assert states == {State.DISPATCHED, State.CLOSED}

@@ -23,6 +23,7 @@ from cloud.core.assessment import (
     compared,
     grouped,
     in_force,
+    renamed,
     score_of,
     tallies,
     whole,
@@ -134,7 +135,12 @@ def assess(
         if ends_ms <= from_ms:
             return []
         found = tallies(trails(connection, from_ms, ends_ms), from_ms, ends_ms)
-        return [each for each in found if not unit or each.keys[By.UNIT] == unit]
+        mine = formulas.units.get(unit, unit)
+        return [
+            each
+            for each in renamed(found, formulas.units)
+            if not mine or each.keys[By.UNIT] == mine
+        ]
 
     def then(span: tuple[int, int]) -> Compared:
         return compared(formulas, of(*span) if comparing else [], groups)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
 
@@ -38,6 +38,7 @@ __all__ = [
     "grouped",
     "in_force",
     "outside",
+    "renamed",
     "score_of",
     "scored",
     "tallies",
@@ -71,11 +72,12 @@ class Formula:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Formulas:
-    """One version of the formulas, in force from a day on."""
+    """One version of the formulas, in force from a day on. units: old names, and those of now."""
 
     version: str
     effective: date
     figures: tuple[Formula, ...]
+    units: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +128,16 @@ def tallies(trails: Iterable[Trail], from_ms: int, until_ms: int) -> list[Tally]
     """Count the cases of a period; those that count for nothing are left out."""
     found = (tally(trail, from_ms, until_ms) for trail in trails)
     return [each for each in found if each.counts]
+
+
+def renamed(found: Iterable[Tally], units: Mapping[str, str]) -> list[Tally]:
+    """Give units that were renamed, or merged into another, the name that they have now."""
+
+    def now(each: Tally) -> Tally:
+        unit = units.get(each.keys[By.UNIT])
+        return each if unit is None else replace(each, keys={**each.keys, By.UNIT: unit})
+
+    return [now(each) for each in found] if units else list(found)
 
 
 def whole(formulas: Formulas, found: Iterable[Tally]) -> Group:

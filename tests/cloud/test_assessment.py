@@ -22,6 +22,7 @@ from cloud.cases.report_files import write_pdf, write_xlsx
 from cloud.config import load
 from cloud.core.assessment import By, Count, Form, Formulas, Group, tallies
 from cloud.core.assessment_counts import PART_OF
+from cloud.core.assessment_text import change
 from cloud.errors import InvalidError
 from cloud.state.database import Database, sqlite_url
 from cloud.state.migrate import migrate
@@ -344,6 +345,39 @@ def test_any_period_is_like_a_month_of_the_same_times(city: Database) -> None:
         month("October", SHANGHAI)
 
 
+def test_a_unit_renamed_or_merged_keeps_its_cases(city: Database) -> None:
+    old, merged, new = "市政养护", "燃气公司", "市政与燃气"
+    names = replace(BY_DUES, effective=date(2020, 1, 1), units={old: new, merged: new})
+    with city.read() as connection:
+        found = assess(connection, OCTOBER, under(BY_DUES), (By.UNIT,))
+        now = assess(connection, OCTOBER, [names], (By.UNIT,))
+        theirs = assess(connection, OCTOBER, [names], (By.UNIT,), unit=old)
+    units = {group.key: group for group in found.groups[By.UNIT]}
+    after = {group.key: group for group in now.groups[By.UNIT]}
+    assert set(after) == {new, *units} - {old, merged}
+    for count in Count:
+        both = {*units[old].counts[count], *units[merged].counts[count]}
+        assert set(after[new].counts[count]) == both
+    assert now.before.value("opened", By.UNIT, new) == sum(
+        found.before.value("opened", By.UNIT, unit) or 0 for unit in (old, merged)
+    )
+    assert (theirs.total.figures, now.total) == (after[new].figures, found.total)
+
+
+def test_a_first_month_and_an_empty_one_are_compared_with_nothing(city: Database) -> None:
+    with city.read() as connection:
+        first = assess(connection, month("2026-09", SHANGHAI), under(BY_DUES))
+        none = assess(connection, month("2025-03", SHANGHAI), under(BY_DUES))
+        after = assess(connection, month("2027-09", SHANGHAI), under(BY_DUES))
+    for formula in BY_DUES.figures:
+        for compared in (first.before, first.year_ago, none.before, none.year_ago):
+            told = compared.value(formula.key)
+            assert told is None
+            assert change(formula, first.total.value(formula.key), told, "{n}", 1) == "—"
+        assert after.year_ago.value(formula.key) == first.total.value(formula.key)
+    assert {each.value for each in none.total.figures.values()} == {0, None}
+
+
 def test_formulas_are_strict(tmp_path: Path) -> None:
     path = tmp_path / "2026-01-01.yaml"
     path.write_text(
@@ -359,6 +393,17 @@ def test_formulas_are_strict(tmp_path: Path) -> None:
         load_formulas(path)
     assert ":2: effective: the file must be called 2026-02-01.yaml" in str(failure.value)
     assert "a share and a mean have one" in str(failure.value)
+    path.write_text(
+        'version: "1"\neffective: 2026-01-01\nunits: {甲: 乙, 乙: 丙}\nfigures:\n'
+        "  - key: good\n    title: {zh: 好, en: good}\n    as: share\n    numerator: [reworked]\n"
+        "    denominator: [to_close]\n    source: ours\n    mark: M\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(ConfigError) as failure:
+        load_formulas(path)
+    assert ":3: units.甲: '乙' was renamed itself" in str(failure.value)
+    assert ":8: figures[0].numerator: reworked may hold cases that" in str(failure.value)
+    assert "allowed: a denominator with one of reworked" in str(failure.value)
     with pytest.raises(ConfigError, match="is no folder"):
         load_versions(tmp_path / "none")
 

@@ -56,6 +56,7 @@ class _Formulas(_Section):
     version: Text
     effective: date
     figures: Annotated[tuple[_Figure, ...], Field(min_length=1)]
+    units: dict[Text, Text] = {}
 
 
 def load_formulas(path: Path) -> Formulas:
@@ -69,6 +70,7 @@ def load_formulas(path: Path) -> Formulas:
         version=found.version,
         effective=found.effective,
         figures=tuple(each.built() for each in found.figures),
+        units=found.units,
     )
 
 
@@ -87,6 +89,9 @@ def load_versions(folder: Path | None = None) -> list[Formulas]:
 def _problems(path: Path, found: _Formulas) -> Iterator[tuple[tuple[str | int, ...], str]]:
     if path.stem != found.effective.isoformat():
         yield ("effective",), f"the file must be called {found.effective}.yaml, not {path.name}"
+    for old, new in found.units.items():
+        if new in found.units:
+            yield ("units", old), f"{new!r} was renamed itself; allowed: a name that is in use now"
     keys = [each.key for each in found.figures]
     for index, each in enumerate(found.figures):
         if each.key in keys[:index]:

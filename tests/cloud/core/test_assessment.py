@@ -20,6 +20,7 @@ from cloud.core.assessment import (
     grouped,
     in_force,
     outside,
+    renamed,
     score_of,
     scored,
     tallies,
@@ -154,3 +155,10 @@ def test_what_a_period_is_compared_with() -> None:
     assert (then.value("closed"), then.value("content", By.UNIT, "B")) == (1, 5)
     assert then.value("closed", By.UNIT, "C") is None
     assert compared(FORMULAS, [], (By.UNIT,)) == Compared(total=None, groups={By.UNIT: {}})
+
+
+def test_units_by_the_names_they_have_now() -> None:
+    found = tallies([trail(CLOSED, case="a"), trail(OPENED, case="b")], 0, 100)
+    units = [each.keys[By.UNIT] for each in renamed(found, {"B": "C"})]
+    assert units == ["C", "A"]
+    assert renamed(found, {}) == found

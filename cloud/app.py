@@ -251,6 +251,7 @@ def run_web(config: CloudConfig) -> None:
             series_store=store(config, database),
             files=file_store(config),
             rules=rule_set,
+            source=rule_source(config),
             clock=SystemClock(),
             policy=policy,
             timezone=config.zone,

@@ -5,6 +5,7 @@ RejectedError
 ├ ConflictError     not in this state, or somebody was faster  409
 ├ ForbiddenError    the role may not do this                   403
 ├ InvalidError      something required is missing or wrong     422
+│ └ InvalidFileError  and where in a file, each thing          422
 └ NoRoomError       there is no room for more files            507
 
 TransportError
@@ -12,6 +13,8 @@ TransportError
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from contract.errors import RejectedError, TransportError
 
@@ -30,6 +33,14 @@ class ForbiddenError(RejectedError):
 
 class InvalidError(RejectedError):
     """What was asked lacks something, or says something that is not allowed."""
+
+
+class InvalidFileError(InvalidError):
+    """A file was refused whole: each problem with its line, key, what was seen and is allowed."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = tuple(problems)
 
 
 class NoRoomError(RejectedError):

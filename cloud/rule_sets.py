@@ -38,6 +38,7 @@ class StoredSet:
 
     files: the fingerprint of what the configuration's files said then. applied: rules that are
     not as they say. taken_ms: when intake began to evaluate with it; None if it has not.
+    withdrawn_ms: when somebody withdrew it before its moment; None if nobody did.
     """
 
     number: int
@@ -50,6 +51,8 @@ class StoredSet:
     by: str
     note: str
     applied: tuple[str, ...]
+    withdrawn_ms: int | None = None
+    withdrawn_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +85,12 @@ def store(connection: sa.Connection, rules: RuleSet, one: StoredSet) -> StoredSe
 
 
 def listed(connection: sa.Connection) -> list[StoredSet]:
-    """Return all sets, the newest moment first."""
+    """Return the sets that are, were or will be in force, the newest moment first."""
+    return [one for one in recorded(connection) if one.withdrawn_ms is None]
+
+
+def recorded(connection: sa.Connection) -> list[StoredSet]:
+    """Return the same with those that were withdrawn before their moment."""
     table = schema.rule_sets
     columns = [column for column in table.c if column.name != "data"]
     query = sa.select(*columns).order_by(table.c.effective_ms.desc(), table.c.id.desc())
@@ -90,8 +98,11 @@ def listed(connection: sa.Connection) -> list[StoredSet]:
 
 
 def newest(connection: sa.Connection) -> int:
-    """Return the number of the set that was stored last; 0 for none."""
-    return connection.scalar(sa.select(sa.func.max(schema.rule_sets.c.id))) or 0
+    """Return a number that grows when a set is stored, or withdrawn; 0 while there is none."""
+    table = schema.rule_sets
+    withdrawn = sa.func.count(table.c.withdrawn_ms)
+    query = sa.select(sa.func.coalesce(sa.func.max(table.c.id), 0) + withdrawn)
+    return connection.execute(query).scalar_one()
 
 
 def current(connection: sa.Connection) -> StoredSet | None:
@@ -135,6 +146,16 @@ def take(connection: sa.Connection, number: int, at_ms: int) -> None:
     """Write down that intake evaluates with a set from now on."""
     table = schema.rule_sets
     connection.execute(sa.update(table).where(table.c.id == number).values(taken_ms=at_ms))
+
+
+def withdraw(connection: sa.Connection, numbers: Sequence[int], by: str, at_ms: int) -> None:
+    """Write down that sets will not come into force."""
+    table = schema.rule_sets
+    connection.execute(
+        sa.update(table)
+        .where(table.c.id.in_(numbers))
+        .values(withdrawn_ms=at_ms, withdrawn_by=by)
+    )
 
 
 def version_of(connection: sa.Connection, rule: str, version: str) -> StoredVersion:
@@ -201,4 +222,6 @@ def _set_of(row: sa.Row[Any]) -> StoredSet:
         by=row.by,
         note=row.note,
         applied=tuple(row.applied),
+        withdrawn_ms=row.withdrawn_ms,
+        withdrawn_by=row.withdrawn_by,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from http import HTTPStatus
 from uuid import uuid4
 
@@ -12,7 +13,14 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from cloud.errors import ConflictError, ForbiddenError, InvalidError, NoRoomError, NotFoundError
+from cloud.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    InvalidFileError,
+    NoRoomError,
+    NotFoundError,
+)
 from contract.errors import RejectedError, StorageError
 
 logger = logging.getLogger(__name__)
@@ -136,6 +144,10 @@ def install(app: FastAPI) -> None:
         detail = "; ".join(f"{each['where']}: {each['message']}" for each in errors)
         return response(Problem("invalid", detail, errors=errors))
 
+    @app.exception_handler(InvalidFileError)
+    async def _on_file(_: Request, error: InvalidFileError) -> JSONResponse:
+        return response(Problem("invalid", str(error), errors=_in_file(error.problems)))
+
     @app.exception_handler(RejectedError)
     async def _on_refused(_: Request, error: RejectedError) -> JSONResponse:
         return response(Problem(REFUSALS.get(type(error), "conflict"), str(error)))
@@ -148,6 +160,12 @@ def install(app: FastAPI) -> None:
     async def _on_bug(_: Request, error: Exception) -> JSONResponse:
         instance = _logged(error)
         return response(Problem("internal", "this was written to the log", instance=instance))
+
+
+def _in_file(problems: Sequence[str]) -> list[dict[str, str]]:
+    """Part each problem, `file:line: key: what is wrong`, into where and what."""
+    parts = [each.split(": ", 2) for each in problems]
+    return [{"where": ": ".join(each[:-1]), "message": each[-1]} for each in parts]
 
 
 def _logged(error: Exception) -> str:

@@ -16,6 +16,7 @@ from cloud.core.gate import GatePolicy
 from cloud.core.rules import RuleSet
 from cloud.core.schedule import DayHours
 from cloud.ports import SeriesStore
+from cloud.rules.source import RuleSource
 from cloud.rules_in_force import RulesInForce
 from cloud.state.database import Database
 from cloud.web.backtests import Backtests
@@ -35,7 +36,7 @@ class Settings:
 class Services:
     """Everything the web needs; nothing here is global.
 
-    rules: what the files say; in_force is what intake evaluates with.
+    rules: what the files say; in_force is what intake evaluates with. source: what reads rules.
     """
 
     database: Database
@@ -46,6 +47,7 @@ class Services:
     timezone: ZoneInfo
     alerts: AlertPolicy = POLICY
     hours: DayHours = field(default_factory=DayHours)
+    source: RuleSource = field(default_factory=RuleSource)
     policy: GatePolicy = field(default_factory=GatePolicy)
     formulas: Sequence[Formulas] = field(default_factory=load_versions)
     settings: Settings = field(default_factory=Settings)

@@ -31,6 +31,8 @@ rule_sets = Table(
     Column("note", Text, nullable=False),
     Column("applied", JSON, nullable=False),  # ids of rules that are not as the files say
     Column("data", LargeBinary, nullable=False),  # the rules, JSON in zstd
+    Column("withdrawn_ms", BigInteger),  # before its moment
+    Column("withdrawn_by", Text, nullable=False, server_default=""),
     Index("ix_rule_sets_effective_ms", "effective_ms", "id"),
 )
 

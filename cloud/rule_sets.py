@@ -102,7 +102,7 @@ def newest(connection: sa.Connection) -> int:
     table = schema.rule_sets
     withdrawn = sa.func.count(table.c.withdrawn_ms)
     query = sa.select(sa.func.coalesce(sa.func.max(table.c.id), 0) + withdrawn)
-    return connection.execute(query).scalar_one()
+    return int(connection.execute(query).scalar_one())
 
 
 def current(connection: sa.Connection) -> StoredSet | None:
@@ -152,9 +152,7 @@ def withdraw(connection: sa.Connection, numbers: Sequence[int], by: str, at_ms: 
     """Write down that sets will not come into force."""
     table = schema.rule_sets
     connection.execute(
-        sa.update(table)
-        .where(table.c.id.in_(numbers))
-        .values(withdrawn_ms=at_ms, withdrawn_by=by)
+        sa.update(table).where(table.c.id.in_(numbers)).values(withdrawn_ms=at_ms, withdrawn_by=by)
     )
 
 

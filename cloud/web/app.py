@@ -28,6 +28,7 @@ from cloud.web.api import (
     outbox,
     performance,
     quarantine,
+    rules,
     series,
     session,
     stream,
@@ -49,7 +50,8 @@ ROUTERS: tuple[APIRouter, ...] = (
     performance.router,  # before /alerts/{alert}
     alerts.router,
     maintenance.router,
-    backtests.router,
+    backtests.router,  # before /rules/{rule}
+    rules.router,
     assessment.router,  # before /cases/{case}
     cases.router,
     case_files.router,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from cloud.web.models import Instant, View
+from cloud.web.rule_models import RulesText
 
 MOST_DAYS = 92
 
@@ -51,13 +52,20 @@ class RuleChange(_Asked):
 class AskedBacktest(_Asked):
     """Which rules to change, and over what to try them."""
 
-    changes: tuple[RuleChange, ...] = Field(min_length=1, max_length=20)
+    changes: tuple[RuleChange, ...] = Field(default=(), max_length=20)
+    rules: RulesText = Field(default="", description="In place of changes: a whole file of rules")
     days: float = Field(default=7, gt=0, le=MOST_DAYS, description="How far back")
     device: str = Field(
         default="",
         max_length=63,
         description="Only this one; its noise suggests deadband and delay",
     )
+
+    @model_validator(mode="after")
+    def _fits(self) -> AskedBacktest:
+        if bool(self.changes) == bool(self.rules):
+            raise ValueError("say one of changes and rules")
+        return self
 
 
 class BacktestFigures(View):
@@ -116,8 +124,8 @@ class BacktestRule(View):
     title: str
     title_en: str
     unit: str
-    current: BacktestSide
-    changed: BacktestSide
+    current: BacktestSide | None = Field(description="null for a new rule")
+    changed: BacktestSide | None = Field(description="null for a rule that goes")
 
 
 class BacktestAdvice(View):
@@ -140,7 +148,9 @@ class BacktestResult(View):
     readings: int
     current: BacktestFigures = Field(description="All rules as they are")
     changed: BacktestFigures = Field(description="All rules with the changes")
-    rules: list[BacktestRule] = Field(description="Those that are changed")
+    rules: list[BacktestRule] = Field(
+        description="Those that are changed; of many the 20 with the most alerts"
+    )
     advice: list[BacktestAdvice]
 
 

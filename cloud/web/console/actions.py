@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 
 import sqlalchemy as sa
 
-from cloud import adoption, alerts
+from cloud import adoption, alerts, applying
 from cloud.alert_desk import Person
 from cloud.alert_scope import scope_of
+from cloud.applying import Wanted
 from cloud.cases import deliveries, release, reports, steps
 from cloud.cases.reports import Report
 from cloud.cases.steps import Given
@@ -20,7 +22,8 @@ from cloud.state.database import retrying
 from cloud.web import accounts
 from cloud.web.accounts import Account
 from cloud.web.backtest_models import AskedBacktest, Backtest
-from cloud.web.queries import backtests
+from cloud.web.queries import backtests, rules
+from cloud.web.rule_models import PlannedChange
 from cloud.web.services import Services
 from cloud.web.wording import Wording
 from contract.errors import GridwardenError, RejectedError, StorageError
@@ -108,6 +111,22 @@ def cancel_backtest(services: Services, token: str, key: str) -> None:
     """Call a backtest off. Raises: as acknowledge()."""
     _manager(services, token)
     services.backtests.cancel(key)
+
+
+@retrying
+def change_rules(services: Services, token: str, wanted: Wanted) -> PlannedChange:
+    """Change rules from a moment on. Raises: as acknowledge()."""
+    account = _manager(services, token)
+    with services.database.write() as connection:
+        return rules.apply(services, connection, replace(wanted, by=account.name))[0]
+
+
+@retrying
+def withdraw_rules(services: Services, token: str, number: int) -> None:
+    """Withdraw a set of rules before its moment. Raises: as acknowledge()."""
+    account = _manager(services, token)
+    with services.database.write() as connection:
+        applying.withdraw(connection, number, account.name, services.clock.now_ms())
 
 
 def _manager(services: Services, token: str) -> Account:

@@ -104,7 +104,7 @@ def head(alert: models.AlertDetail, w: Wording) -> str:
         (w("alert.began"), w.moment(alert.began_ms), ""),
         (w("alert.returned"), w.moment(alert.returned_ms) if alert.returned_ms else NOTHING, ""),
         (w("alert.assignee"), alert.assignee or NOTHING, ""),
-        (w("alert.rule"), f"{alert.rule} {alert.rule_version}", ""),
+        (w("alert.rule"), f"{alert.rule} {alert.rule_version}", _version(alert)),
         (w("alert.source"), w.pick(alert.rule_source_zh, alert.rule_source), ""),
     ]
     if alert.group and alert.group != alert.id:
@@ -117,6 +117,11 @@ def head(alert: models.AlertDetail, w: Wording) -> str:
         facts=facts,
         held=held(alert.hold, w) if alert.hold else "",
     )
+
+
+def _version(alert: models.Alert) -> str:
+    """Return the page of the rule as it was; none for alerts that no rule raised."""
+    return f"/rules/{alert.rule}/versions/{alert.rule_version}" if alert.rule_version else ""
 
 
 def _device(alert: models.Alert) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import TypedDict
 
 from anyio.to_thread import run_sync
 from nicegui import ui
 
 from cloud.core.model import Role
 from cloud.core.rules import Direction, Rule
+from cloud.errors import InvalidFileError
 from cloud.web import backtest_models as models
 from cloud.web.backtest_models import AskedBacktest, RuleChange, State
-from cloud.web.console import actions, backtest_views
+from cloud.web.console import actions, backtest_views, rule_form, rule_views
 from cloud.web.console.screen import Screen
 from cloud.web.pages import render
 from cloud.web.snapshots import Snapshot
@@ -34,6 +36,13 @@ async def show(screen: Screen, rule: str) -> None:
         page.results = ui.element("div").classes("backtest-results")
     screen.follow(page.update)
     await screen.start()
+
+
+class Over(TypedDict):
+    """Over what a backtest runs."""
+
+    days: float
+    device: str
 
 
 class BacktestPage:
@@ -89,6 +98,12 @@ class BacktestPage:
                 element.props("outlined dense stack-label")
         with ui.element("div").classes("buttons"):
             ui.button(w("backtest.run"), on_click=self._run).props("no-caps unelevated")
+        with ui.expansion(w("backtest.file")).classes("apart"), ui.element("div").classes("form"):
+            ui.label(w("backtest.file_about")).classes("note")
+            self._file = rule_form.text_area(screen=self._screen)
+            with ui.element("div").classes("buttons"):
+                ui.button(w("backtest.run_file"), on_click=self._run_file).props("no-caps outline")
+            self._refused = ui.html(sanitize=False)
         self._fill()
 
     def _fill(self) -> None:
@@ -113,20 +128,38 @@ class BacktestPage:
             screen.tell(screen.w("backtest.nothing_changed"))
             return
         try:
-            asked = AskedBacktest(
-                changes=(RuleChange(rule=rule.id, **numbers),),
-                days=float(self._days.value or USUAL),
-                device=str(self._device.value or ""),
-            )
+            change = RuleChange(rule=rule.id, **numbers)
         except ValueError:
             screen.tell(screen.w("backtest.below_zero"))
             return
+        await self._begin(AskedBacktest(changes=(change,), **self._over()))
+
+    async def _run_file(self) -> None:
+        text = str(self._file.value or "")
+        if not text.strip():
+            self._screen.tell(self._screen.w("rules.no_file"))
+            return
+        await self._begin(AskedBacktest(rules=text, **self._over()))
+
+    def _over(self) -> Over:
+        return {
+            "days": float(self._days.value or USUAL),
+            "device": str(self._device.value or ""),
+        }
+
+    async def _begin(self, asked: AskedBacktest) -> None:
+        screen = self._screen
+        if self._refused.content:
+            self._refused.set_content("")
         try:
             begun = await run_sync(
                 actions.start_backtest, screen.console.services, screen.visitor.token, asked
             )
         except GridwardenError as error:
-            screen.tell(actions.explain(error, screen.w))
+            if isinstance(error, InvalidFileError):
+                self._refused.set_content(rule_views.refusal(error, screen.w))
+            else:
+                screen.tell(actions.explain(error, screen.w))
         else:
             self._key = begun.id
             await screen.tick()
@@ -174,8 +207,15 @@ class BacktestPage:
                 ui.label(w("backtest.examples_about")).classes("note")
                 with ui.element("div").classes("columns even"):
                     for side, title in ((rule.current, "current"), (rule.changed, "changed")):
+                        if side is None:
+                            ui.label(w(f"backtest.no_rule.{title}")).classes("none")
+                            continue
                         with ui.element("div").classes("chart"):
                             self._examples(rule, side, w(f"backtest.{title}"))
+
+    def _is_below(self, rule: models.BacktestRule) -> bool:
+        known: Rule | None = self._rules.get(rule.rule)
+        return known is not None and known.direction is Direction.BELOW
 
     def _examples(self, rule: models.BacktestRule, side: models.BacktestSide, title: str) -> None:
         w = self._screen.w
@@ -191,7 +231,6 @@ class BacktestPage:
             until = w.moment(each.ended_ms) if each.ended_ms else w("backtest.to_the_end")
             ui.link(each.device_name, f"/devices/{each.device}")
             ui.label(f"{w.moment(each.began_ms)} – {until}").classes("note")
-            known: Rule | None = self._rules.get(rule.rule)
-            below = known is not None and known.direction is Direction.BELOW
+            below = self._is_below(rule)
             options = backtest_views.chart(each, rule, side, below=below, w=w)
             ui.echart(options).classes("plot small")

@@ -30,8 +30,12 @@ NEUTRAL = ("joined", "held")  # neither more nor fewer of them is better
 
 def table(found: models.Backtest, result: models.BacktestResult, w: Wording) -> str:
     """Return the figures of each changed rule and of all rules together, now and then."""
-    blocks = [
-        (w.pick(rule.title, rule.title_en), rule.current.figures, rule.changed.figures)
+    blocks: list[tuple[str, models.BacktestFigures | None, models.BacktestFigures | None]] = [
+        (
+            w.pick(rule.title, rule.title_en),
+            rule.current.figures if rule.current else None,
+            rule.changed.figures if rule.changed else None,
+        )
         for rule in result.rules
     ]
     blocks.append((w("backtest.all_rules"), result.current, result.changed))
@@ -125,10 +129,10 @@ def _line(value: float, colour: str, words: str) -> dict[str, Any]:
 
 
 def _pair(
-    key: str, now: models.BacktestFigures, then: models.BacktestFigures
+    key: str, now: models.BacktestFigures | None, then: models.BacktestFigures | None
 ) -> tuple[str, str, str]:
     """Return both values in words, and whether it became better or worse."""
-    before, after = getattr(now, key), getattr(then, key)
+    before, after = (getattr(side, key) if side else None for side in (now, then))
     if key in NEUTRAL or before is None or after is None or before == after:
         verdict = ""
     else:

@@ -19,6 +19,7 @@ from cloud.web.console import (
     outbox_page,
     overview,
     performance_page,
+    rules_page,
 )
 from cloud.web.console.notifications_page import show as show_notifications
 from cloud.web.console.screen import Console, Screen
@@ -67,6 +68,16 @@ def mount(app: FastAPI, services: Services, live: Live) -> None:
     async def _alert(request: Request, alert: str) -> None:
         screen = await open_screen(request, "alerts", alert)
         if not await alert_page.show(screen, alert):
+            _missing(screen)
+
+    @ui.page("/rules")
+    async def _rules(request: Request, kind: str = "") -> None:
+        await rules_page.show(await open_screen(request, "rules"), kind)
+
+    @ui.page("/rules/{rule}/versions/{version}")
+    async def _rule(request: Request, rule: str, version: str) -> None:
+        screen = await open_screen(request, "rules", rule)
+        if not await rules_page.show_version(screen, rule, version):
             _missing(screen)
 
     @ui.page("/rules/backtest")

@@ -35,6 +35,7 @@ LINKS = (
     ("notifications", "/notifications"),
     ("assessment", "/cases/assessment"),
     ("performance", "/alerts/performance"),
+    ("rules", "/rules"),
     ("backtest", "/rules/backtest"),
     ("outbox", "/outbox"),
 )

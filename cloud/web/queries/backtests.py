@@ -6,21 +6,28 @@ from dataclasses import asdict
 
 from cloud.backtest import Advice, Span, Tested, backtest, stretch
 from cloud.core.backtest import EXAMPLES
-from cloud.core.backtest_figures import Example, Figures
+from cloud.core.backtest_figures import Comparison, Example, Figures
+from cloud.core.rule_changes import changes, laid_over
 from cloud.core.rules import Rule, RuleSet
+from cloud.errors import InvalidError
+from cloud.standing_rules import local_date
 from cloud.state.registry import Registry
 from cloud.web import backtest_models as models
 from cloud.web.backtests import AT_ONCE, Tell, changed_rules, span_of
+from cloud.web.queries import rules
 from cloud.web.queries.devices import names_of
+from cloud.web.rule_models import as_text
 from cloud.web.services import Services
+
+MOST_RULES = 20  # shown one by one
 
 
 def begin(services: Services, asked: models.AskedBacktest, by: str) -> models.Backtest:
     """Begin a backtest. Raises: InvalidError, NotFoundError, ConflictError, StorageError."""
     current = services.in_force
-    changed = changed_rules(current, asked)
+    changed = _changed(services, current, asked)
     span = span_of(services.database, asked, services.clock.now_ms(), EXAMPLES)
-    names = [one.rule for one in asked.changes]
+    names = [one.rule for one in changes(current.by_id, changed.by_id)]
 
     def work(span: Span, changed: RuleSet, tell: Tell) -> models.BacktestResult:
         found = backtest(
@@ -39,12 +46,26 @@ def begin(services: Services, asked: models.AskedBacktest, by: str) -> models.Ba
     return services.backtests.start(asked, by, span, changed, work)
 
 
+def _changed(services: Services, current: RuleSet, asked: models.AskedBacktest) -> RuleSet:
+    """Return the rules with the numbers, or with the file laid over them."""
+    if not asked.rules:
+        return changed_rules(current, asked)
+    over = rules.read(services, as_text(asked.rules))
+    on = local_date(services.clock.now_ms(), services.timezone)
+    changed = laid_over(current.rules, over, on)
+    if not changes(current.by_id, changed.by_id):
+        raise InvalidError("it changes nothing: the rules say all of this already")
+    return changed
+
+
 def _result(
     services: Services, found: Tested, current: RuleSet, changed: RuleSet, names: list[str]
 ) -> models.BacktestResult:
     compared = found.compared
     outcomes = (compared.current, compared.changed)
-    examples = [one for side in outcomes for name in names for one in side.rules[name].examples]
+    names = sorted(names, key=lambda name: -_alerts(compared, name))[:MOST_RULES]
+    figures = [side.rules[name] for side in outcomes for name in names if name in side.rules]
+    examples = [one for each in figures for one in each.examples]
     with services.database.read() as connection:
         devices = names_of(connection, {one.device for one in examples})
         registry = Registry.load(connection)
@@ -64,7 +85,9 @@ def _result(
             readings=list(about.value),
         )
 
-    def side(rule: Rule, figures: Figures) -> models.BacktestSide:
+    def side(rule: Rule | None, figures: Figures | None) -> models.BacktestSide | None:
+        if rule is None or figures is None:
+            return None
         return models.BacktestSide(
             limit=rule.limit,
             deadband=rule.deadband,
@@ -81,16 +104,22 @@ def _result(
         rules=[
             models.BacktestRule(
                 rule=name,
-                title=current.by_id[name].title_zh,
-                title_en=current.by_id[name].title_en,
-                unit=current.by_id[name].unit,
-                current=side(current.by_id[name], compared.current.rules[name]),
-                changed=side(changed.by_id[name], compared.changed.rules[name]),
+                title=rule.title_zh,
+                title_en=rule.title_en,
+                unit=rule.unit,
+                current=side(current.by_id.get(name), compared.current.rules.get(name)),
+                changed=side(changed.by_id.get(name), compared.changed.rules.get(name)),
             )
             for name in names
+            for rule in [changed.by_id.get(name) or current.by_id[name]]
         ],
         advice=[_advice(one) for one in found.advice if one.rule in names],
     )
+
+
+def _alerts(compared: Comparison, name: str) -> int:
+    sides = (compared.current.rules.get(name), compared.changed.rules.get(name))
+    return sum(one.alerts for one in sides if one)
 
 
 def _figures(figures: Figures) -> models.BacktestFigures:

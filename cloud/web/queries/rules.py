@@ -15,6 +15,7 @@ from cloud.core.rules import Rule
 from cloud.errors import InvalidError, InvalidFileError
 from cloud.rule_sets import MOST_REMEMBERED, StoredSet
 from cloud.rules.written import as_yaml
+from cloud.state import schema
 from cloud.web import rule_models as models
 from cloud.web.rule_models import Standing
 from cloud.web.services import Services
@@ -54,6 +55,13 @@ def book(services: Services, kind: str = "") -> models.RuleBook:
             upcoming=[shelf.changed(connection, one) for one in shelf.upcoming],
             history=[shelf.view(one) for one in shelf.every[:MOST_REMEMBERED]],
         )
+
+
+def mark_of_sets(services: Services) -> tuple[int, int]:
+    """Return what is another one whenever a set is stored, withdrawn or taken."""
+    with services.database.read() as connection:
+        taken = sa.select(sa.func.count(schema.rule_sets.c.taken_ms))
+        return rule_sets.newest(connection), int(connection.execute(taken).scalar_one())
 
 
 def sets(services: Services, most: int) -> list[models.RuleSetView]:

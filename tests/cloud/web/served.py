@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cloud.cases.file_store import FileStore
 from cloud.series.lake import LakeStore
+from cloud.standing_rules import StandingRules
 from cloud.state.database import Database, sqlite_url
 from cloud.state.migrate import migrate
 from cloud.web.server import serve
@@ -27,6 +28,8 @@ def main(folder: Path) -> None:
     database = Database(sqlite_url(folder / "state.sqlite"))
     migrate(database)
     city = fill(database, clock.now_ms())
+    with database.write() as connection:
+        StandingRules.load(connection, RULES, clock.now_ms())  # as intake does at its first start
     stop = threading.Event()
     living = threading.Thread(target=live, args=[city, clock, stop], name="city")
     living.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -17,7 +18,10 @@ from cloud.core.isa_18_2 import Event, State
 from cloud.core.model import Role, Severity
 from cloud.core.performance import Figure, Verdict
 from cloud.core.topology import MAINS, NETWORK, OWN_MEASUREMENTS
+from cloud.core.rule_changes import Changed
+from cloud.core.rules import Mark, Schedule
 from cloud.core.waiting import State as Waits
+from cloud.rules.check_entries import CHECK_ENTRIES
 from cloud.web.backtest_models import NotReplayed
 from cloud.web.backtest_models import State as Tried
 from cloud.web.console import lists
@@ -26,6 +30,7 @@ from cloud.web.console.backtest_page import NUMBERS
 from cloud.web.console.backtest_views import FIGURES
 from cloud.web.console.device_views import REASONS
 from cloud.web.console.screen import LINKS
+from cloud.web.rule_models import Standing as RulesStand
 from cloud.web.texts import TEXTS, text
 from contract.quality import LETTERS
 from contract.quantities import Averaging, Kind
@@ -39,6 +44,8 @@ SOURCES = {
 QUOTED = re.compile(r"""["']([a-z_]+(?:\.[A-Za-z0-9_]*)*)["']""")
 HAN = re.compile(r"[\u4e00-\u9fff]")
 FIELDS = re.compile(r"{(\w+)}")
+
+CHECK_NAMES = [get_args(one.model_fields["type"].annotation)[0] for one in CHECK_ENTRIES]
 
 # Keys that are put together from a name that is not written in the source.
 COMPOSED = {
@@ -71,6 +78,12 @@ COMPOSED = {
     *(f"outbox.{topic}" for topic in (RAISED, RETURNED, REFUTED)),
     *(f"performance.{figure.name.lower()}" for figure in Figure),
     *(f"backtest.{key}" for key in (*NUMBERS, "current", "changed")),
+    *(f"backtest.no_rule.{key}" for key in ("current", "changed")),
+    *(f"rules.check.{check}" for check in CHECK_NAMES),
+    *(f"rules.mark.{mark.value}" for mark in Mark),
+    *(f"rules.schedule.{schedule.value}" for schedule in Schedule),
+    *(f"rules.is.{standing.value}" for standing in RulesStand),
+    *(f"rules.what.{what.value}" for what in Changed),
     *(f"backtest.state.{state.value}" for state in Tried),
     *(f"backtest.figure.{key}" for key in FIGURES),
     *(f"backtest.not.{one.value}" for one in NotReplayed),

@@ -42,8 +42,9 @@ def side(limit: float, alerts: int) -> models.BacktestSide:
     )
 
 
+NOW = side(60, 9)
 RULE = models.BacktestRule(
-    rule="loud", title="吵", title_en="loud", unit="dB(A)", current=side(60, 9), changed=side(65, 2)
+    rule="loud", title="吵", title_en="loud", unit="dB(A)", current=NOW, changed=side(65, 2)
 )
 RESULT = models.BacktestResult(
     readings=12_345, current=figures(11), changed=figures(12), rules=[RULE], advice=[]
@@ -77,7 +78,7 @@ def test_both_are_side_by_side_and_what_is_not_played_is_said(
 
 @pytest.mark.parametrize(("below", "back"), [(False, 57.0), (True, 63.0)])
 def test_an_example_has_its_limit_its_way_back_and_its_time(below: bool, back: float) -> None:
-    options = chart(EXAMPLE, RULE, RULE.current, below=below, w=ZH)
+    options = chart(EXAMPLE, RULE, NOW, below=below, w=ZH)
     (line,) = options["series"]
     assert line["data"][1] == [AT_MS + 8 * 3_600_000, 66.0]  # local time, as if it were UTC
     assert line["data"][2][1] is None
@@ -89,7 +90,7 @@ def test_an_example_has_its_limit_its_way_back_and_its_time(below: bool, back: f
 
 def test_an_alert_that_holds_is_shaded_to_the_end_and_nothing_usable_can_be_drawn() -> None:
     holds = EXAMPLE.model_copy(update={"ended_ms": None, "readings": [None, None, None]})
-    options = chart(holds, RULE, RULE.current, below=False, w=EN)
+    options = chart(holds, RULE, NOW, below=False, w=EN)
     ((begin, end),) = options["series"][0]["markArea"]["data"]
     assert end["xAxis"] - begin["xAxis"] == 60_000
     assert options["yAxis"]["min"] < options["yAxis"]["max"]

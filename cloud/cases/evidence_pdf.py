@@ -147,6 +147,7 @@ class _Paper:
     def _alert(self, alert: Alert, unit: str) -> Iterable[tuple[str, str]]:
         yield "报警", f"{alert.title}（{alert.id}）"
         yield "规则", f"{alert.rule}，版本 {alert.rule_version}"
+        yield "规则原文", f"/rules/{alert.rule}/versions/{alert.rule_version}"
         yield "依据", alert.rule_source
         yield "监测项", f"{alert.device} / {alert.measurement}"
         yield "限值", f"{alert.limit_value:g} {unit}，首个超限值 {alert.first_value:g} {unit}"

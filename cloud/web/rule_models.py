@@ -33,6 +33,7 @@ class Standing(StrEnum):
     """How a set of rules stands."""
 
     UPCOMING = "upcoming"
+    REPLACED = "replaced"  # by a later one for the same moment
     IN_FORCE = "in_force"
     PAST = "past"
     WITHDRAWN = "withdrawn"

@@ -233,6 +233,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     # Backtest
     "rules.all_kinds": ("全部", "All"),
     "rules.every_kind": ("全部类别", "every kind"),
+    "rules.number": ("套号", "Set"),
     "rules.set": ("第 {n} 套规则", "Set {n}"),
     "rules.set_since": ("第 {n} 套规则，自 {at} 起生效", "Set {n}, in force since {at}"),
     "rules.of_files": (
@@ -293,6 +294,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "rules.made": ("提交", "Made"),
     "rules.is.upcoming": ("待生效", "waits"),
     "rules.is.in_force": ("生效中", "in force"),
+    "rules.is.replaced": ("被取代", "replaced"),
     "rules.is.past": ("已过", "past"),
     "rules.is.withdrawn": ("已撤回", "withdrawn"),
     "rules.what.added": ("新增", "added"),

@@ -120,8 +120,10 @@ def head(alert: models.AlertDetail, w: Wording) -> str:
 
 
 def _version(alert: models.Alert) -> str:
-    """Return the page of the rule as it was; none for alerts that no rule raised."""
-    return f"/rules/{alert.rule}/versions/{alert.rule_version}" if alert.rule_version else ""
+    """Return the page of the rule as it was; none where no rule of a set raised it."""
+    if alert.kind in HOME_OF:
+        return ""
+    return f"/rules/{alert.rule}/versions/{alert.rule_version}"
 
 
 def _device(alert: models.Alert) -> str:

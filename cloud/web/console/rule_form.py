@@ -62,11 +62,11 @@ class RuleForm:
             for element in (self._reason, self._at):
                 element.props("outlined dense stack-label")
             ui.label(w("rules.moment_hint")).classes("note")
-        with ui.element("div").classes("buttons"):
+        with ui.element("div").classes("rules-buttons"):
             ui.button(w("rules.look"), on_click=self._look).props("no-caps unelevated")
             ui.button(w("rules.try"), on_click=self._try).props("no-caps outline")
         self._told = ui.html(sanitize=False)
-        with ui.element("div").classes("buttons") as self._confirming:
+        with ui.element("div").classes("rules-buttons") as self._confirming:
             ui.button(w("rules.confirm"), on_click=self._confirm).props("no-caps unelevated")
             ui.button(w("rules.not_yet"), on_click=self._forget).props("no-caps outline")
         self._confirming.set_visibility(False)
@@ -116,6 +116,7 @@ class RuleForm:
             screen.tell(screen.w("rules.applied", n=done.base), good=True)
             self._text.set_value("")
             self._reason.set_value("")
+            self._at.set_value("")
             self._forget()
         await screen.refresh()
 

@@ -148,18 +148,16 @@ class Shelf:
     @property
     def upcoming(self) -> list[StoredSet]:
         """What is to come, in its order; of one moment the last."""
-        last: dict[int, StoredSet] = {}
-        for one in self.every:
-            if self.standing(one) is Standing.UPCOMING:
-                last.setdefault(one.effective_ms, one)
-        return list(reversed(last.values()))
+        waiting = [one for one in self.every if one.taken_ms is None and one.withdrawn_ms is None]
+        last = {one.effective_ms: one for one in reversed(waiting)}
+        return list(last.values())
 
     def standing(self, one: StoredSet) -> Standing:
         """Say how a set stands."""
         if one.withdrawn_ms is not None:
             return Standing.WITHDRAWN
         if one.taken_ms is None:
-            return Standing.UPCOMING
+            return Standing.UPCOMING if one in self.upcoming else Standing.REPLACED
         is_current = self.current is not None and one.number == self.current.number
         return Standing.IN_FORCE if is_current else Standing.PAST
 
@@ -179,9 +177,14 @@ class Shelf:
         )
 
     def changed(self, connection: sa.Connection, one: StoredSet) -> models.RuleSetView:
-        """Show a set with what it changes of the one before it; the first changes nothing."""
-        place = self.every.index(one)
-        before = next((o for o in self.every[place + 1 :] if o.withdrawn_ms is None), None)
+        """Show a set with what it changes; the first changes nothing.
+
+        Against the one before it; of what is to come, against what is in force until its moment.
+        """
+        earlier = self.every[self.every.index(one) + 1 :]
+        if one in self.upcoming:
+            earlier = [each for each in earlier if each.effective_ms < one.effective_ms]
+        before = next((each for each in earlier if each.withdrawn_ms is None), None)
         if before is None:
             return self.view(one)
         then = rule_sets.rules_of(connection, before.number).by_id

@@ -62,6 +62,57 @@ async def test_a_manager_tries_a_change_and_everybody_may_look(
     assert (late.status_code, "has ended: done" in late.text) == (409, True)
 
 
+NEW = {
+    "preset": "ours",
+    "version": "2",
+    "title": {"zh": "本市", "en": "ours"},
+    "rules": [
+        {
+            "id": "noise.any",
+            "title": {"zh": "吵", "en": "loud"},
+            "measurement": "noise_laeq",
+            "direction": "above",
+            "limit": 40,
+            "unit": "dB(A)",
+            "severity": "low",
+            "category": "",
+            "source": "ours",
+            "mark": "judgement",
+            "timing_source": "ours",
+            "timing_mark": "judgement",
+            "effective": "2020-01-01",
+        }
+    ],
+}
+
+
+async def test_a_whole_file_is_tried_with_rules_that_are_new(admin: httpx.AsyncClient) -> None:
+    answer = await admin.post(ADDRESS, json={"rules": NEW, "days": 1, "device": "noise-01"})
+    assert answer.status_code == 202, answer.text
+    found = await ended(admin, answer.json()["id"])
+    assert found["state"] == "done", found
+    (rule,) = found["result"]["rules"]
+    assert (rule["rule"], rule["current"]) == ("noise.any", None)
+    assert rule["changed"]["figures"]["alerts"] > 0
+    assert rule["changed"]["examples"][0]["device"] == "noise-01"
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"rules": "preset: ours\nrulez: []"}, "did you mean rules?"),
+        ({"rules": NEW, "changes": [QUIETER]}, "say one of changes and rules"),
+        ({"rules": "- 1"}, "rules.yaml:1"),
+    ],
+)
+async def test_a_file_that_is_wrong_is_refused_whole(
+    admin: httpx.AsyncClient, asked: dict[str, Any], words: str
+) -> None:
+    answer = await admin.post(ADDRESS, json=asked)
+    assert (answer.status_code, words in answer.text) == (422, True), answer.text
+    assert (await admin.get(ADDRESS)).json() == []
+
+
 async def test_who_is_no_manager_may_not(op: httpx.AsyncClient) -> None:
     assert (await op.post(ADDRESS, json={"changes": [QUIETER]})).status_code == 403
     assert (await op.post(f"{ADDRESS}/x/cancel")).status_code == 403

@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.cloud.cases.pictures import JPEG, PNG
 from tests.cloud.web.seed import PASSWORD
+from tests.cloud.web.test_rules_api import TEXT as CHANGED_RULES
 from tests.cloud.web.test_server import city_process
 
 pytestmark = pytest.mark.e2e
@@ -171,6 +172,49 @@ def test_a_manager_tries_a_rule_with_other_numbers(chromium: Browser, city: str)
         expect(page.locator(".backtest-results")).to_contain_text("Changed · 95.0 dB(A)")
         expect(page.locator(".backtest-results")).to_contain_text("groups")
         expect(page.locator(".card .none").last).to_have_text("no alerts")
+
+
+def test_a_manager_changes_rules_and_withdraws_the_change(chromium: Browser, city: str) -> None:
+    with browsing(chromium) as watched:
+        page = watched.page
+        sign_in(page, city, "admin", "en", "/rules?kind=gas")
+        expect(page.locator(".table.rules tbody tr")).to_have_count(2)
+        file = page.get_by_label("File of rules")
+        file.fill(CHANGED_RULES.replace("critical", "urgent"))
+        page.get_by_role("textbox", name="Reason").fill("winter")
+        page.get_by_role("button", name="Show what changes").click()
+        expect(page.locator(".rule-refusal")).to_contain_text("rules.yaml:12: rules[0].severity")
+        file.fill(CHANGED_RULES)
+        page.get_by_label("In force from").fill("2099-01-02T08:00")
+        page.get_by_role("button", name="Show what changes").click()
+        expect(page.locator(".rule-plan")).to_contain_text("1.5 → 1.6")
+        page.get_by_role("button", name="Confirm the change").click()
+        waiting = page.locator(".card", has_text="Waiting for their moment")
+        expect(waiting).to_contain_text("in force from 2099-01-02 08:00:00")
+        expect(file).to_have_value("")
+        file.fill("half a th")
+        waiting.get_by_role("button", name="Withdraw").click()
+        expect(waiting).to_contain_text("No change waits.")
+        expect(page.locator(".table.rule-sets").last).to_contain_text("withdrawn")
+        expect(file).to_have_value("half a th")
+        page.get_by_role("link", name="Gas pressure too low").first.click()
+        expect(page.locator(".facts")).to_contain_text("now on (set 1)")
+        expect(page.locator(".rule-text")).to_contain_text("limit: 1.5")
+        version = page.locator(".facts a.id").first
+        version.click()
+        expect(page.locator(".facts")).to_contain_text("never")
+        expect(page.locator(".rule-text")).to_contain_text("limit: 1.6")
+
+
+def test_an_alert_leads_to_the_rule_as_it_was(chromium: Browser, city: str) -> None:
+    with browsing(chromium) as watched:
+        page = watched.page
+        sign_in(page, city, "guest", "zh", "/alerts?show=all")
+        page.locator(".table.alerts td.main a[href^='/alerts/']").first.click()
+        page.locator(".facts a[href^='/rules/']").click()
+        expect(page.locator(".rule-text")).to_contain_text("preset: rules")
+        page.goto(f"{city}/rules")
+        expect(page.get_by_text("修改规则需要主管权限。")).to_be_visible()
 
 
 def test_the_language_is_switched_and_kept(chromium: Browser, city: str) -> None:

@@ -256,3 +256,22 @@ async def test_a_withdrawn_set_does_not_hide_what_the_files_say(
         standing.follow_files(connection, fewer, ZONE, clock.now_ms())
         (due,) = standing.due(clock.now_ms())
     assert len(due.rules.rules) == 3
+
+
+@pytest.mark.usefixtures("standing")
+async def test_of_one_moment_the_last_counts_and_shows_all_that_is_to_come(
+    admin: httpx.AsyncClient, guest: httpx.AsyncClient, clock: ManualClock
+) -> None:
+    moment = at(clock, 60)
+    await admin.post(ADDRESS, json=asked(at=moment))
+    await admin.post(ADDRESS, json=asked(TEXT.replace("1.6", "1.7"), 2, at=moment))
+    found = (await guest.get(ADDRESS)).json()
+    (one,) = found["upcoming"]
+    (change,) = one["changes"]
+    assert (one["number"], change["before"]) == (3, "1")
+    assert {"field": "limit", "before": 1.5, "after": 1.7} in change["fields"]
+    standings = [each["standing"] for each in found["history"]]
+    assert standings == ["upcoming", "replaced", "in_force"]
+    assert (await admin.post(f"{ADDRESS}/sets/3/withdraw")).status_code == 200
+    found = (await guest.get(ADDRESS)).json()
+    assert (found["base"], found["upcoming"]) == (1, [])  # not what it had replaced

@@ -1,4 +1,4 @@
-"""`gridwarden rules apply|history|show`: changing rules while they run, and what they were."""
+"""`gridwarden rules apply|withdraw|history|show`: changing rules while they run."""
 
 from __future__ import annotations
 
@@ -69,13 +69,28 @@ def apply(
     typer.echo(f"set {stored.number} in force from {_local(stored.effective_ms, config.zone)}")
 
 
+def withdraw(
+    config_file: ConfigFile,
+    number: Annotated[int, typer.Argument(metavar="SET", help="As the history numbers it.")],
+) -> None:
+    """Withdraw what waits for a set's moment, before it comes."""
+    config = load(config_file)
+    database = build.open_database(config)
+    require_current(database)
+    with database.write() as connection:
+        one = applying.withdraw(connection, number, who(), SystemClock().now_ms())
+    typer.echo(
+        f"set {number} is withdrawn; it was to be from {_local(one.effective_ms, config.zone)}"
+    )
+
+
 def history(config_file: ConfigFile, as_json: Json = False) -> None:
     """List the sets of rules: which was in force from when on, what waits, who changed it."""
     config = load(config_file)
     database = build.open_database(config)
     require_current(database)
     with database.read() as connection:
-        found = rule_sets.listed(connection)
+        found = rule_sets.recorded(connection)
     if as_json:
         typer.echo(_json({"items": found}))
         return
@@ -126,7 +141,10 @@ def _change(change: RuleChange) -> Iterator[str]:
 
 
 def _row(one: StoredSet, current: int, zone: ZoneInfo) -> tuple[str, ...]:
-    state = "waits" if one.taken_ms is None else "in force" if one.number == current else "was"
+    if one.withdrawn_ms is not None:
+        state = "withdrawn"
+    else:
+        state = "waits" if one.taken_ms is None else "in force" if one.number == current else "was"
     from_ = _local(one.effective_ms, zone)
     return str(one.number), from_, state, one.origin.value, one.by or "-", one.note or "-"
 

@@ -14,7 +14,7 @@ from cloud.backtest_cli import backtest
 from cloud.calendar_files import calendar_paths, load_calendars
 from cloud.core.checks import Check
 from cloud.core.rules import Rule
-from cloud.rules.change_cli import apply, history, show
+from cloud.rules.change_cli import apply, history, show, withdraw
 from cloud.rules.explain_cli import explain
 from cloud.rules.loader import PRESETS, load_file, load_rules, preset_names
 from cloud.rules.tables import aligned
@@ -26,6 +26,8 @@ app.command()(backtest)
 app.command()(explain)
 app.command()(apply)
 app.command()(history)
+app.command()(withdraw)
+app.command()(withdraw)
 app.command()(show)
 
 COLUMNS = (

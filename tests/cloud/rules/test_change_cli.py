@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from cloud import app as build
 from cloud.config import load
 from cloud.core.rules import RuleSet
-from cloud.errors import InvalidError, NotFoundError
+from cloud.errors import ConflictError, InvalidError, NotFoundError
 from cloud.pipeline import Line
 from cloud.rules.cli import app
 from cloud.rules_in_force import FRESH_S, RulesInForce
@@ -66,6 +66,14 @@ def test_a_file_is_applied_and_shown(folder: Path, database: Database) -> None:
     assert "limit             60.0" in old
     with pytest.raises(NotFoundError):
         run(folder, "show", "ours.loud", "--version", "9")
+
+
+def test_what_waits_is_withdrawn(folder: Path) -> None:
+    run(folder, "apply", str(folder / "changed.yaml"), "--at", "2099-01-01T00:00+08:00")
+    assert "set 2 is withdrawn; it was to be from 2099-01-01" in run(folder, "withdraw", "2")
+    assert " withdrawn " in run(folder, "history").splitlines()[1]
+    with pytest.raises(ConflictError, match="set 1 is in force since"):
+        run(folder, "withdraw", "1")
 
 
 def test_the_configuration_is_read_anew(folder: Path) -> None:

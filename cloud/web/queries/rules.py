@@ -51,7 +51,7 @@ def book(services: Services, kind: str = "") -> models.RuleBook:
         return models.RuleBook(
             base=shelf.base,
             current=shelf.view(current) if current else None,
-            rules=[rule_view(rule) for rule in rules if not kind or kind in rule.kinds],
+            rules=[rule_view(rule) for rule in rules if is_for(rule, kind)],
             upcoming=[shelf.changed(connection, one) for one in shelf.upcoming],
             history=[shelf.view(one) for one in shelf.every[:MOST_REMEMBERED]],
         )
@@ -62,6 +62,11 @@ def mark_of_sets(services: Services) -> tuple[int, int]:
     with services.database.read() as connection:
         taken = sa.select(sa.func.count(schema.rule_sets.c.taken_ms))
         return rule_sets.newest(connection), int(connection.execute(taken).scalar_one())
+
+
+def is_for(rule: Rule, kind: str) -> bool:
+    """Whether a rule is for a kind of device, by its name or as one for every kind; "" is any."""
+    return not kind or not rule.kinds or kind in rule.kinds
 
 
 def sets(services: Services, most: int) -> list[models.RuleSetView]:

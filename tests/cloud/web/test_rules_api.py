@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ from cloud.core.rules import RuleSet
 from cloud.standing_rules import StandingRules
 from cloud.state import schema
 from cloud.state.database import Database
+from cloud.web.queries.rules import is_for
 from cloud.web.services import Services
 from contract.clock import ManualClock, iso_utc
 from tests.cloud.web.seed import RULES, ZONE
@@ -60,6 +62,14 @@ def asked(text: Any = TEXT, base: int = 1, **more: Any) -> dict[str, Any]:
 
 def at(clock: ManualClock, seconds: float) -> str:
     return iso_utc(clock.now_ms() + round(seconds * 1000))
+
+
+def test_a_rule_for_every_kind_is_one_for_each() -> None:
+    low = RULES.by_id["gas.low"]
+    assert is_for(low, "")
+    assert is_for(low, "gas")
+    assert not is_for(low, "noise")
+    assert is_for(replace(low, kinds=()), "noise")
 
 
 async def test_before_intake_has_run_the_files_are_shown(guest: httpx.AsyncClient) -> None:

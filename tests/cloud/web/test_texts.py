@@ -17,9 +17,9 @@ from cloud.core.holds import HoldKind
 from cloud.core.isa_18_2 import Event, State
 from cloud.core.model import Role, Severity
 from cloud.core.performance import Figure, Verdict
-from cloud.core.topology import MAINS, NETWORK, OWN_MEASUREMENTS
 from cloud.core.rule_changes import Changed
 from cloud.core.rules import Mark, Schedule
+from cloud.core.topology import MAINS, NETWORK, OWN_MEASUREMENTS
 from cloud.core.waiting import State as Waits
 from cloud.rules.check_entries import CHECK_ENTRIES
 from cloud.web.backtest_models import NotReplayed

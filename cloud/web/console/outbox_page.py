@@ -70,18 +70,24 @@ def _found(console: Console, unit: str) -> Found:
     return items, systems
 
 
+async def _refused(screen: Screen, unit: str, now_ms: int) -> list[Rejected]:
+    """Read what the ledger refused: alerts of every unit, so that no one unit is shown them."""
+    if unit:
+        return []
+    seldom = now_ms // REJECTED_EVERY_MS
+    return await screen.console.shared.get("rejected", seldom, partial(_rejected, screen.console))
+
+
 async def _update(screen: Screen, table: ui.html, snapshot: Snapshot, now_ms: int) -> None:
     unit = screen.visitor.account.actor.own_unit
     load = partial(_found, screen.console, unit)
     items, systems = await screen.console.shared.get(("outbox", unit), snapshot.at_ms, load)
-    seldom = now_ms // REJECTED_EVERY_MS
-    refused = partial(_rejected, screen.console)
     html = render(
         "outbox_table.html",
         w=screen.w,
         items=items,
         systems=systems,
-        rejected=await screen.console.shared.get("rejected", seldom, refused),
+        rejected=await _refused(screen, unit, now_ms),
         now_ms=now_ms,
         may=screen.visitor.account.role.includes(Role.MANAGER),
     )

@@ -85,10 +85,13 @@ async def test_a_file_that_never_answers_is_asked_once_and_stops_nothing(tmp_pat
             await reader.ask()
     thread = reader._thread
     assert thread is not None
-    for _ in range(2):  # ours, and that of the agent above
-        os.close(os.open(pipe, os.O_WRONLY))
-        thread.join(0.2)
-    await until(lambda: not thread.is_alive())
+
+    def let_go() -> bool:
+        """A writer that comes and goes ends both reads: ours, and that of the agent above."""
+        os.close(os.open(pipe, os.O_RDWR))  # to write only would wait for a reader
+        return not thread.is_alive()
+
+    await until(let_go)
 
 
 async def test_a_folder_of_power_supplies_or_one_of_them(tmp_path: Path) -> None:

@@ -52,10 +52,10 @@ class Apart:
         actor = self.screen.visitor.account.actor
         steps, mine = case_views.apart(case, actor), case_views.to_finish(case, actor)
         offered: dict[str, object] = {
-            "finish": tuple(task.id for task in mine),
-            "invite": Step.INVITE in steps,
-            "merge": Step.MERGE in steps,
-            "split": Step.SPLIT in steps and len(case.alerts) > 1,
+            "case.finish": tuple(task.id for task in mine),
+            "case.invite": Step.INVITE in steps,
+            "case.merge": Step.MERGE in steps,
+            "case.split": Step.SPLIT in steps and len(case.alerts) > 1,
         }
         self._card.set_visibility(bool(steps or mine))
         for name, about in offered.items():
@@ -70,9 +70,10 @@ class Apart:
             form.update(case)
 
     def _section(self, name: str) -> None:
-        title = self.screen.w(f"case.{name}")
         with self._places[name]:
-            section = ui.expansion(title, value=name == "finish").classes("w-full")
+            section = ui.expansion(self.screen.w(name), value=name == "case.finish").classes(
+                "w-full"
+            )
         with section, ui.element("div").classes("form"):
             self._forms[name] = FORMS[name](self)
 
@@ -250,10 +251,10 @@ class Splitting:
 
 
 FORMS: dict[str, Callable[[Apart], ApartForm]] = {
-    "finish": Finishing,
-    "invite": Inviting,
-    "merge": Merging,
-    "split": Splitting,
+    "case.finish": Finishing,
+    "case.invite": Inviting,
+    "case.merge": Merging,
+    "case.split": Splitting,
 }
 
 

@@ -280,7 +280,7 @@ class TestApprise(NotifyChannelSuite):
     @pytest.fixture
     def bench(self, posts: PostServer, tmp_path: Path) -> Iterator[PostBench]:
         pytest.importorskip("apprise")
-        url = f"json://user:t0ken@127.0.0.1:{posts.port}/{{to}}?cto=0.5&rto=0.5"
+        url = f"json://user:t0ken@127.0.0.1:{posts.port}/{{to}}?cto=3&rto=3"
         settings = Apprise(kind="apprise", url_file=secret_file(tmp_path, url))
         bench = PostBench(posts, open_channel(settings, CLOCK), "t0ken", False, False)
         yield bench
